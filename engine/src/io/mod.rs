@@ -1,0 +1,175 @@
+//! The one door to the operating system: files, directory entries, mappings,
+//! the lock, the clock and randomness.
+//!
+//! Everything the log does to the outside goes through [`Storage`] and
+//! [`StorageFile`]. [`OsStorage`] is the real one; the simulated one (feature
+//! `sim`) keeps what is written apart from what is durable. Nothing here knows
+//! what a record or a segment is.
+//!
+//! # Contract of the seam
+//!
+//! * One `Storage` is one flat directory. Names are plain file names: never a
+//!   separator, never `.` or `..`.
+//! * All methods may be called from any thread at any time; calls on disjoint
+//!   ranges of one file do not disturb each other.
+//! * A write is *written* when `write_all_at` returns: it survives a killed
+//!   process. It is *durable* when a later `sync_data` of the same file returned
+//!   `Ok`: it survives a power cut. Between the two any part of it, down to single
+//!   bytes, may be on the disk or not, in any order.
+//! * A file's length is durable with `sync_data` as far as written data needs it,
+//!   and with `sync_all` in any case.
+//! * A created, renamed or removed name is durable when a later `sync_dir`
+//!   returned `Ok`.
+//! * After a failed `sync_data`, `sync_all` or `sync_dir` nothing is known of what
+//!   was pending, and a later success proves nothing about it. Callers must
+//!   not retry.
+
+mod map;
+mod os;
+#[cfg(feature = "sim")]
+pub mod sim;
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use os::OsStorage;
+
+/// What kind of directory entry a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file: the only kind that a log reads or writes.
+    File,
+    /// A directory, a symbolic link, a pipe, a socket or a device: refused where
+    /// a file of the log is expected.
+    Other,
+}
+
+/// One name of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The file name. Names that are not UTF-8 are not listed: no file of a log
+    /// has such a name.
+    pub name: String,
+    /// What stands under it.
+    pub kind: EntryKind,
+    /// Its length in bytes; 0 for what is not a file.
+    pub len: u64,
+}
+
+/// Why a lock was not had.
+#[derive(Debug)]
+pub enum LockError {
+    /// Somebody else holds it: the process id, where it could be found out.
+    Held {
+        /// The holder, if known.
+        pid: Option<u32>,
+    },
+    /// Asking failed.
+    Io(io::Error),
+}
+
+/// The writer's lock on a directory, given back when dropped.
+pub trait StorageLock: Send + Sync + Debug {}
+
+/// One directory and what a log needs of the operating system.
+pub trait Storage: Send + Sync + Debug {
+    /// What is locked and shown in errors: a path, or a made-up name.
+    fn describe(&self) -> String;
+
+    /// Whether the directory exists.
+    fn exists(&self) -> io::Result<bool>;
+
+    /// Creates the directory (mode 0700) and makes its own entry durable in the
+    /// parent. Fine if it is there already.
+    fn create_dir(&self) -> io::Result<()>;
+
+    /// All names in the directory, in no particular order.
+    fn list(&self) -> io::Result<Vec<Entry>>;
+
+    /// Opens an existing regular file for reading, and for writing if asked. Links,
+    /// pipes and directories are refused with [`io::ErrorKind::InvalidInput`].
+    fn open(&self, name: &str, write: bool) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Creates a file (mode 0600) for reading and writing. It is an error
+    /// ([`io::ErrorKind::AlreadyExists`]) if the name is taken.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Gives a file another name, replacing what had that name, in one step.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes creations, renames and removals of names durable.
+    fn sync_dir(&self) -> io::Result<()>;
+
+    /// Takes the writer's lock, or says at once who holds it. Two locks of one
+    /// directory exclude each other within one process too.
+    fn lock(&self) -> Result<Box<dyn StorageLock>, LockError>;
+
+    /// The wall clock, in nanoseconds since 1970-01-01 UTC.
+    fn now(&self) -> i64;
+
+    /// 128 random bits that nobody else draws.
+    fn random(&self) -> u128;
+
+    /// This process.
+    fn process_id(&self) -> u32;
+}
+
+/// One open file. Closed when dropped; closing makes nothing durable.
+pub trait StorageFile: Send + Sync + Debug {
+    /// Its length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Cuts it, or extends it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Writes all of `data` at `offset`, extending the file if needed. On an error
+    /// any part of it may have been written.
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the
+    /// file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Makes the written data durable, and as much of the length as it needs.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes data and length durable.
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Maps the first `len` bytes for reading. `len` must be above 0 and at most
+    /// the file's length.
+    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;
+}
+
+/// Bytes of a file in memory.
+pub trait Mapping: Send + Sync + Debug {
+    /// How many bytes are mapped.
+    fn len(&self) -> usize;
+
+    /// Whether nothing is mapped.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes in `range`; `None` if it is not within the mapping.
+    ///
+    /// The caller promises that nobody changes these bytes while the slice
+    /// lives: a log asks only for what lies below its watermark, or for files
+    /// that never change.
+    fn slice(&self, range: Range<usize>) -> Option<&[u8]>;
+
+    /// Whether writes made after the mapping can be seen through it. The real
+    /// mapping is live; the simulated one is a copy, and whoever needs later
+    /// bytes maps again.
+    fn is_live(&self) -> bool;
+}

@@ -1,0 +1,3 @@
+//! annals: an embedded, append-only event log.
+
+pub mod io;
