@@ -1,1 +1,68 @@
-//! Placeholder.
+//! The index of annals: which records carry a key, and where in their segment they lie.
+//!
+//! Bytes in, bytes out. This crate does no I/O, starts no thread, reads no clock and knows
+//! nothing of records; it is handed names, numbers and bytes. All that it holds is derived from
+//! a log and can be built from it again, so a look-up in a damaged run answers with an error,
+//! and the caller rebuilds.
+//!
+//! * [`Table`] is in memory and takes events as they are appended.
+//! * [`build`] turns a table into the bytes of a run; the same table always gives the same bytes.
+//! * [`Run`] answers the same questions over such bytes, which somebody else holds: a vector or
+//!   a mapping behind [`RunBytes`]. Opening reads a few hundred bytes and one CRC per 4 KiB;
+//!   each 4 KiB block is checked when a look-up first touches it.
+//!
+//! A table or run covers one contiguous range of one segment. Words: a *position* is an event's
+//! place in the log, a *version* its place in its stream, both dense from 1; an *offset* is the
+//! place of a record in its segment file in bytes, a multiple of 8 below [`OFFSET_END`].
+//!
+//! ```
+//! use annals_index::{Mark, Run, RunMeta, Span, Table, build};
+//!
+//! let mut table = Table::new(1);
+//! table.mark(1, 4096)?;
+//! table.insert("account-7", 1, 0xa1, 1, 4160)?;
+//! table.insert("account-7", 2, 0xa2, 2, 4288)?;
+//! table.insert("account-9", 1, 0xa3, 3, 4416)?;
+//!
+//! let run = Run::open(build(&table, &RunMeta { segment: 1, ..RunMeta::default() }))?;
+//! assert_eq!(run.stream("account-7")?, Some(Span { first_version: 1, count: 2 }));
+//! assert_eq!(run.place(2)?, Some(Mark { position: 1, offset: 4096 }));
+//!
+//! let mut offsets = Vec::new();
+//! run.offsets("account-7", 2..=u64::MAX, &mut offsets)?;
+//! run.ids(0xa3, &mut offsets)?;
+//! assert_eq!(offsets, [4288, 4416]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod body;
+mod buckets;
+mod bytes;
+mod entry;
+mod error;
+mod footer;
+mod hash;
+mod layout;
+mod names;
+mod places;
+mod postings;
+mod run;
+mod span;
+mod streams;
+mod table;
+mod varint;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod hostile_tests;
+
+pub use bytes::RunBytes;
+pub use error::{Part, RunError, TableError};
+pub use footer::RunMeta;
+pub use layout::OFFSET_END;
+pub use run::Run;
+pub use span::{Mark, Span};
+pub use streams::Streams;
+pub use table::Table;
+pub use writer::build;

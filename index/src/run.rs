@@ -1,0 +1,162 @@
+//! An open run: the public questions. The answers are found in `streams`, `buckets`, `places`.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::body::Body;
+use crate::buckets;
+use crate::bytes::RunBytes;
+use crate::error::{Part, RunError, wide};
+use crate::footer::{self, Footer, RunMeta};
+use crate::hash;
+use crate::layout::ALIGN;
+use crate::places;
+use crate::span::{Mark, Span};
+use crate::streams::{self, Streams};
+use crate::verify;
+
+/// An immutable index over bytes that somebody else holds.
+///
+/// Takes one bit of memory per 4 KiB of the run. Look-ups allocate nothing (but what `out`
+/// grows by), may run in any number of threads at once, and never panic, whatever the bytes:
+/// damage is an error, at the latest when a look-up first touches it. After an error, drop the
+/// run and build it again.
+///
+/// ```
+/// use std::sync::Arc;
+/// use annals_index::{Run, RunMeta, Table, build};
+///
+/// let mut table = Table::new(1);
+/// table.insert("cart-1", 1, 0xabc, 1, 64)?;
+/// let bytes: Arc<[u8]> = build(&table, &RunMeta::default()).into();
+/// let run = Run::open(Arc::clone(&bytes))?;
+/// let mut candidates = Vec::new();
+/// run.ids(0xabc, &mut candidates)?;
+/// assert_eq!(candidates, [64]);
+/// assert_eq!(run.stream("cart-2")?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Run<B> {
+    body: Body<B>,
+    footer: Footer,
+}
+
+impl<B: RunBytes> Run<B> {
+    /// Opens a run: reads its header, its footer and its CRC table (4 bytes per 4 KiB), not its
+    /// body.
+    ///
+    /// # Errors
+    /// [`RunError`] if this is no run, is one of another version, is cut short, or is damaged in
+    /// one of the three.
+    pub fn open(bytes: B) -> Result<Run<B>, RunError> {
+        let (footer, places) = footer::read(&bytes)?;
+        Ok(Run { body: Body::new(bytes, places), footer })
+    }
+
+    /// What was said of the log when the run was built.
+    pub const fn meta(&self) -> &RunMeta {
+        &self.footer.meta
+    }
+
+    /// How many streams the run has events of.
+    pub const fn stream_count(&self) -> usize {
+        self.footer.counts.streams as usize
+    }
+
+    /// The bytes that the run was opened over.
+    pub fn bytes(&self) -> &B {
+        self.body.bytes()
+    }
+
+    /// What the run holds of a stream. A stream that is not here costs one bucket, one that is
+    /// here its entry besides.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage.
+    pub fn stream(&self, name: &str) -> Result<Option<Span>, RunError> {
+        Ok(streams::find(&self.body, name)?.map(|entry| entry.span))
+    }
+
+    /// Appends to `out` the offsets of those events of a stream that are here and have one of
+    /// these versions, ascending. Decodes at most 127 postings that were not asked for.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage; `out` is as it was.
+    pub fn offsets(
+        &self,
+        name: &str,
+        versions: RangeInclusive<u64>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), RunError> {
+        let Some(entry) = streams::find(&self.body, name)? else { return Ok(()) };
+        let Some(wanted) = entry.span.indexes(*versions.start(), *versions.end()) else {
+            return Ok(());
+        };
+        let before = out.len();
+        entry.offsets(&self.body, wanted, out).inspect_err(|_| out.truncate(before))
+    }
+
+    /// Appends to `out` the offsets of records that may have this id: always the one that has
+    /// it, if it is here, and once in about 2^28 look-ups a foreign one. The caller compares.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage; `out` is as it was.
+    pub fn ids(&self, id: u128, out: &mut Vec<u64>) -> Result<(), RunError> {
+        let places = &self.body.places.ids;
+        let found = buckets::candidates(&self.body, places, Part::IdBuckets, hash::of_id(id))?;
+        out.extend(found.map(|posting| u64::from(posting) * wide(ALIGN)));
+        Ok(())
+    }
+
+    /// The last mark that is not after `position`: reading on from it meets the event.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage.
+    pub fn place(&self, position: u64) -> Result<Option<Mark>, RunError> {
+        places::find(&self.body, position)
+    }
+
+    /// All streams, sorted by the bytes of their names.
+    ///
+    /// ```
+    /// # use annals_index::{Run, RunMeta, Table, build};
+    /// # let mut table = Table::new(1);
+    /// # table.insert("cart-2", 1, 1, 1, 64)?;
+    /// # table.insert("cart-1", 1, 2, 2, 72)?;
+    /// # table.insert("user-1", 1, 3, 3, 80)?;
+    /// # let run = Run::open(build(&table, &RunMeta::default()))?;
+    /// let names = run.streams().map(|found| Ok(found?.0)).collect::<Result<Vec<_>, _>>();
+    /// assert_eq!(names.map_err(|e: annals_index::RunError| e)?, ["cart-1", "cart-2", "user-1"]);
+    /// assert_eq!(run.streams_from("cart-2").count(), 2);
+    /// assert_eq!(run.streams_with_prefix("cart-").count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn streams(&self) -> Streams<'_, B> {
+        Streams::new(&self.body, "", "")
+    }
+
+    /// The streams whose names are not less than `first`, sorted likewise.
+    pub fn streams_from(&self, first: &str) -> Streams<'_, B> {
+        Streams::new(&self.body, first, "")
+    }
+
+    /// The streams whose names start with `prefix`, sorted likewise.
+    pub fn streams_with_prefix(&self, prefix: &str) -> Streams<'_, B> {
+        Streams::new(&self.body, prefix, prefix)
+    }
+
+    /// Reads the whole run and compares every CRC, also of blocks that were checked before, then
+    /// whether the content is consistent. Any flipped bit of the file is found.
+    ///
+    /// # Errors
+    /// The first [`RunError`] met.
+    pub fn verify(&self) -> Result<(), RunError> {
+        verify::whole(&self.body, &self.footer)
+    }
+}
+
+impl<B> fmt::Debug for Run<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("footer", &self.footer).finish_non_exhaustive()
+    }
+}

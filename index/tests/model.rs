@@ -1,0 +1,215 @@
+//! A table and the run built from it answer every question as a plain model does.
+
+// Helpers of tests may do what tests may; the lints know only the latter.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use annals_index::{Mark, Run, RunMeta, Span, Table, build};
+use proptest::prelude::*;
+
+/// The obvious way: everything in sorted maps.
+#[derive(Default)]
+struct Model {
+    streams: BTreeMap<String, (u64, Vec<u64>)>,
+    ids: BTreeMap<u128, u64>,
+    marks: BTreeMap<u64, u64>,
+}
+
+/// One event to come: stream, distance to the record before, whether a mark stands before it.
+type Step = (usize, u64, bool);
+
+const FIRST_POSITION: u64 = 1000;
+
+fn fill(names: &[String], first_versions: &[u64], steps: &[Step]) -> (Table, Model) {
+    let mut table = Table::new(FIRST_POSITION);
+    let mut model = Model::default();
+    let mut offset = 64;
+    for (position, &(stream, gap, marked)) in (FIRST_POSITION..).zip(steps) {
+        offset += gap * 8;
+        let name = &names[stream % names.len()];
+        if marked {
+            table.mark(position, offset).unwrap();
+            model.marks.insert(position, offset);
+            offset += 8;
+        }
+        let first = first_versions[stream % names.len()];
+        let (_, postings) = model.streams.entry(name.clone()).or_insert((first, Vec::new()));
+        let version = first + postings.len() as u64;
+        postings.push(offset);
+        let id = u128::from(position) << 64 | u128::from(offset);
+        model.ids.insert(id, offset);
+        table.insert(name, version, id, position, offset).unwrap();
+        offset += 8;
+    }
+    assert_eq!(table.event_count(), steps.len() as u64);
+    assert_eq!(table.last_position(), FIRST_POSITION - 1 + steps.len() as u64);
+    assert_eq!(table.is_empty(), steps.is_empty());
+    assert_eq!(table.stream_count(), model.streams.len());
+    (table, model)
+}
+
+impl Model {
+    fn spans(&self) -> Vec<(&str, Span)> {
+        let span = |(first, postings): &(u64, Vec<u64>)| Span {
+            first_version: *first,
+            count: postings.len() as u64,
+        };
+        self.streams.iter().map(|(name, stream)| (name.as_str(), span(stream))).collect()
+    }
+
+    fn offsets(&self, name: &str, from: u64, to: u64) -> Vec<u64> {
+        let Some((first, postings)) = self.streams.get(name) else { return Vec::new() };
+        let versions = (*first..).zip(postings);
+        versions.filter(|(v, _)| (from..=to).contains(v)).map(|(_, &offset)| offset).collect()
+    }
+
+    fn place(&self, position: u64) -> Option<Mark> {
+        let (&position, &offset) = self.marks.range(..=position).next_back()?;
+        Some(Mark { position, offset })
+    }
+}
+
+fn compare(names: &[String], table: &Table, model: &Model, ranges: &[(u64, u64)]) {
+    let run = Run::open(build(table, &RunMeta::default())).unwrap();
+    run.verify().unwrap();
+    assert_eq!(run.meta().events, table.event_count());
+    assert_eq!(run.meta().first_position, FIRST_POSITION);
+    assert_eq!(run.stream_count(), table.stream_count());
+
+    let spans = model.spans();
+    assert!(table.streams().eq(spans.iter().copied()));
+    assert_eq!(run.streams().collect::<Result<Vec<_>, _>>().unwrap(), spans);
+
+    let absent = ["absent".to_owned(), String::new()];
+    for name in names.iter().chain(&absent) {
+        let span = spans.iter().find(|(n, _)| n == name).map(|s| s.1);
+        assert_eq!(table.stream(name), span);
+        assert_eq!(run.stream(name).unwrap(), span);
+        for &(from, to) in ranges.iter().chain(&[(0, u64::MAX)]) {
+            let expected = model.offsets(name, from, to);
+            let (mut of_table, mut of_run) = (vec![7], vec![7]);
+            table.offsets(name, from..=to, &mut of_table);
+            run.offsets(name, from..=to, &mut of_run).unwrap();
+            assert_eq!(of_table[1..], expected);
+            assert_eq!(of_run[1..], expected);
+        }
+        let from = spans.iter().filter(|(n, _)| *n >= name.as_str()).copied();
+        assert!(run.streams_from(name).map(Result::unwrap).eq(from));
+        let prefix: String = name.chars().take(2).collect();
+        let with: Vec<_> = spans.iter().filter(|s| s.0.starts_with(&prefix)).copied().collect();
+        assert!(run.streams_with_prefix(&prefix).map(Result::unwrap).eq(with.iter().copied()));
+        assert!(table.streams_with_prefix(&prefix).eq(with));
+    }
+
+    let mut candidates = Vec::new();
+    for (&id, &offset) in &model.ids {
+        assert_eq!(table.id(id), Some(offset));
+        candidates.clear();
+        run.ids(id, &mut candidates).unwrap();
+        assert!(candidates.contains(&offset) && candidates.len() < 3, "{candidates:?}");
+    }
+    assert_eq!(table.id(u128::MAX), None);
+
+    let last = FIRST_POSITION + table.event_count() + 1;
+    for position in (FIRST_POSITION - 1..=last).chain([0, u64::MAX]) {
+        assert_eq!(table.place(position), model.place(position));
+        assert_eq!(run.place(position).unwrap(), model.place(position));
+    }
+}
+
+/// Some short, some alike, some of several bytes a character.
+fn names() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec("[ab]{0,3}|cart-[0-9]{1,3}|\\PC{1,20}|[äß日𝄞-]{1,200}", 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn table_and_run_agree_with_the_model(
+        names in names(),
+        first in prop::collection::vec(1u64..1_000_000_000_000, 60),
+        steps in prop::collection::vec((0usize..100, prop_oneof![0u64..40, 0u64..1_000_000], any::<bool>()), 0..600),
+        ranges in prop::collection::vec((0u64..600, 0u64..600), 4),
+    ) {
+        let mut names = names;
+        names.sort();
+        names.dedup();
+        let (table, model) = fill(&names, &first, &steps);
+        let mut near = ranges.clone();
+        // Around where the versions of some stream begin.
+        near.extend(ranges.iter().map(|&(a, b)| (first[0] + a % 50, first[0] + b % 50)));
+        compare(&names, &table, &model, &near);
+    }
+
+    #[test]
+    fn long_streams_are_cut_into_pieces_without_a_seam(
+        count in 1usize..2000,
+        first in prop_oneof![Just(1u64), 1u64..u64::MAX / 2],
+        gaps in prop::collection::vec(prop_oneof![0u64..3, 0u64..2_000_000], 64),
+        ranges in prop::collection::vec((0u64..2100, 0u64..300), 16),
+    ) {
+        let names = ["long".to_owned()];
+        let steps: Vec<Step> = (0..count).map(|n| (0, gaps[n % gaps.len()] / 2, false)).collect();
+        let (table, model) = fill(&names, &[first], &steps);
+        let ranges: Vec<_> = ranges.iter().map(|&(from, len)| (first - 1 + from, first - 1 + from + len)).collect();
+        compare(&names, &table, &model, &ranges);
+    }
+}
+
+#[test]
+fn an_empty_table_is_an_empty_run() {
+    let (table, model) = fill(&["a".to_owned()], &[1], &[]);
+    compare(&["a".to_owned()], &table, &model, &[(1, 1)]);
+}
+
+#[test]
+fn one_event_is_enough() {
+    let (table, model) = fill(&["a".to_owned()], &[5], &[(0, 0, true)]);
+    compare(&["a".to_owned()], &table, &model, &[(1, 4), (5, 5), (6, 9)]);
+}
+
+#[test]
+fn a_run_of_marks_alone_places_positions() {
+    let mut table = Table::new(9);
+    table.mark(9, 4096).unwrap();
+    table.mark(9, 8192).unwrap();
+    let run = Run::open(build(&table, &RunMeta::default())).unwrap();
+    run.verify().unwrap();
+    assert!(table.is_empty());
+    assert_eq!(run.place(9).unwrap(), Some(Mark { position: 9, offset: 8192 }));
+    assert_eq!(run.place(8).unwrap(), None);
+}
+
+#[test]
+fn ids_that_differ_in_one_half_only_are_told_apart() {
+    let mut table = Table::new(1);
+    for n in 0..20_000u64 {
+        let id = if n % 2 == 0 { u128::from(n) } else { u128::from(n) << 64 };
+        table.insert("s", n + 1, id, n + 1, 64 + n * 8).unwrap();
+    }
+    let run = Run::open(build(&table, &RunMeta::default())).unwrap();
+    let mut found = Vec::new();
+    for n in 0..20_000u64 {
+        let id = if n % 2 == 0 { u128::from(n) } else { u128::from(n) << 64 };
+        run.ids(id, &mut found).unwrap();
+    }
+    assert!(found.len() < 20_003, "{} candidates for 20000 ids", found.len());
+    found.clear();
+    for n in 0..200_000 {
+        run.ids(u128::MAX - n, &mut found).unwrap();
+    }
+    assert!(found.len() < 4, "{} false candidates in 200000", found.len());
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes() {
+    let names: Vec<_> = (0..500).map(|n| format!("stream-{n}")).collect();
+    let steps: Vec<Step> = (0..3000).map(|n| (n * 7, n as u64 % 5, n % 10 == 0)).collect();
+    let meta = RunMeta { log: 1, ..RunMeta::default() };
+    // Every table seeds its hash maps anew.
+    let first = build(&fill(&names, &[1; 500], &steps).0, &meta);
+    let again = build(&fill(&names, &[1; 500], &steps).0, &meta);
+    assert_eq!(first, again);
+}
