@@ -43,9 +43,7 @@ impl Mapping for OsMapping {
         // never cut below its watermark's page. Whoever else may write the directory
         // can break this, as with every mapped file; the `pread` option is for
         // those who must fear it. `u8` has no invalid values and no alignment.
-        Some(unsafe {
-            std::slice::from_raw_parts(self.raw.as_ptr().add(range.start), range.len())
-        })
+        Some(unsafe { std::slice::from_raw_parts(self.raw.as_ptr().add(range.start), range.len()) })
     }
 
     fn is_live(&self) -> bool {

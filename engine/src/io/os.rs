@@ -229,8 +229,7 @@ impl OsStorage {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let opened =
-            private(OpenOptions::new().write(true).create(true).truncate(true)).open(path);
+        let opened = private(OpenOptions::new().write(true).create(true).truncate(true)).open(path);
         match opened {
             Ok(mut file) => file.write_all(text.as_bytes()),
             // Who holds it is a courtesy: a full disk must not keep a log shut.

@@ -1,0 +1,370 @@
+//! What an append commits: events of one or several streams, all or nothing.
+//!
+//! A batch encodes its events and computes their checksums as they are added,
+//! outside any lock; what is left for the commit is their place.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::expected::Expected;
+use crate::limits;
+use crate::record::checksum;
+use crate::record::event::{PayloadParts, record_len};
+use crate::record::layout::padded;
+use crate::time::Occurred;
+
+/// An event to append. Borrows everything it is given; [`Batch::write`] copies it
+/// once, into the form that goes to the disk.
+///
+/// ```
+/// use annals::NewEvent;
+/// let event = NewEvent::new("OrderPlaced").json(r#"{"total":12}"#).tag("customer:9");
+/// # let _ = event;
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NewEvent<'a> {
+    event_type: &'a str,
+    id: Option<Uuid>,
+    schema: u32,
+    data: &'a [u8],
+    metadata: &'a [u8],
+    tags: Vec<&'a str>,
+    json: bool,
+    content_type: Option<&'a str>,
+    occurred: Option<Occurred>,
+    caused_by: Option<&'a str>,
+    correlation: Option<&'a str>,
+}
+
+impl<'a> NewEvent<'a> {
+    /// An event of this type (1 to 255 bytes) without data. The type is an explicit
+    /// string, since it outlives the names of the code that wrote it.
+    pub const fn new(event_type: &'a str) -> Self {
+        Self {
+            event_type,
+            id: None,
+            schema: 1,
+            data: &[],
+            metadata: &[],
+            tags: Vec::new(),
+            json: false,
+            content_type: None,
+            occurred: None,
+            caused_by: None,
+            correlation: None,
+        }
+    }
+
+    /// Its id, unique in the log. Without one it gets a random UUID of version 7 when
+    /// it is added to a batch, so that appending the same batch again is recognised
+    /// in any case.
+    pub const fn id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The data, in whatever encoding.
+    pub const fn data(mut self, data: &'a [u8]) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// The data as JSON text, with the content type that says so. The text is kept
+    /// byte for byte and not looked at.
+    pub const fn json(mut self, text: &'a str) -> Self {
+        self.data = text.as_bytes();
+        self.json = true;
+        self.content_type = None;
+        self
+    }
+
+    /// What to note beside the data.
+    pub const fn metadata(mut self, metadata: &'a [u8]) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// The number of the type's shape, where that has changed over time; 1 if not
+    /// given.
+    pub const fn schema(mut self, schema: u32) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// Adds a tag (1 to 255 bytes; at most 64 tags).
+    pub fn tag(mut self, tag: &'a str) -> Self {
+        self.tags.push(tag);
+        self
+    }
+
+    /// How the data is encoded (1 to 255 bytes).
+    pub fn content_type(mut self, content_type: &'a str) -> Self {
+        self.json = content_type == "application/json";
+        self.content_type = (!self.json).then_some(content_type);
+        self
+    }
+
+    /// When it occurred, where that is not when it is recorded.
+    pub const fn occurred_at(mut self, occurred: Occurred) -> Self {
+        self.occurred = Some(occurred);
+        self
+    }
+
+    /// What caused it (1 to 255 bytes): recorded, not enforced.
+    pub const fn caused_by(mut self, cause: &'a str) -> Self {
+        self.caused_by = Some(cause);
+        self
+    }
+
+    /// What it belongs to (1 to 255 bytes): recorded, not enforced.
+    pub const fn correlation(mut self, correlation: &'a str) -> Self {
+        self.correlation = Some(correlation);
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        within("event type", self.event_type.len(), limits::EVENT_TYPE_BYTES)?;
+        most("tags of an event", self.tags.len(), limits::TAGS)?;
+        for tag in &self.tags {
+            within("tag", tag.len(), limits::TAG_BYTES)?;
+        }
+        if let Some(text) = self.content_type {
+            within("content type", text.len(), limits::CONTENT_TYPE_BYTES)?;
+        }
+        if let Some(text) = self.caused_by {
+            within("cause", text.len(), limits::CAUSE_BYTES)?;
+        }
+        if let Some(text) = self.correlation {
+            within("correlation", text.len(), limits::CORRELATION_BYTES)?;
+        }
+        // Before it is encoded: the parts are what can be huge.
+        most("data (bytes)", self.data.len(), limits::EVENT_BYTES)?;
+        most("metadata (bytes)", self.metadata.len(), limits::EVENT_BYTES)?;
+        let Some(occurred) = self.occurred else { return Ok(()) };
+        if occurred.fraction_digits > 9 {
+            return Err(Error::Invalid { what: "occurred_at", why: "more than 9 fraction digits" });
+        }
+        if occurred.offset_minutes.is_some_and(|minutes| minutes.unsigned_abs() >= 24 * 60) {
+            return Err(Error::Invalid { what: "occurred_at", why: "an offset of a day or more" });
+        }
+        Ok(())
+    }
+}
+
+fn most(what: &'static str, size: usize, limit: usize) -> Result<()> {
+    if size > limit {
+        let wide = crate::record::field::wide;
+        return Err(Error::TooLarge { what, size: wide(size), limit: wide(limit) });
+    }
+    Ok(())
+}
+
+fn within(what: &'static str, size: usize, limit: usize) -> Result<()> {
+    if size == 0 {
+        return Err(Error::Invalid { what, why: "it is empty" });
+    }
+    most(what, size, limit)
+}
+
+/// A stream that a batch names, and what is expected of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) stream: String,
+    pub(crate) expected: Vec<Expected>,
+    /// How many of the batch's events are of this stream.
+    pub(crate) writes: u64,
+}
+
+/// An encoded event of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoded {
+    /// Index of its stream among the named ones.
+    pub(crate) stream: usize,
+    pub(crate) id: u128,
+    /// Where its payload starts in the batch's buffer.
+    pub(crate) start: usize,
+    /// Without the zeros that fill it up.
+    pub(crate) len: u32,
+    pub(crate) crc: u32,
+}
+
+/// A batch: what one append commits, all or nothing, in the order in which it was
+/// written.
+///
+/// Something that cannot be appended (too large, an empty name) is noted when it is
+/// added and reported by the append. A batch can be appended again, after an error
+/// or to make sure: its ids are part of it, so it commits at most once.
+///
+/// ```
+/// use annals::{Batch, Expected, NewEvent};
+/// let mut batch = Batch::new();
+/// batch
+///     .write("order-17", Expected::NoStream, [NewEvent::new("OrderPlaced")])
+///     .write("stock-4", Expected::Exact(8), [NewEvent::new("Reserved")])
+///     .expect("customer-9", Expected::Exists);
+/// assert_eq!(batch.len(), 2);
+/// ```
+#[derive(Debug, Default)]
+pub struct Batch {
+    named: Vec<Named>,
+    events: Vec<Encoded>,
+    buffer: Vec<u8>,
+    record_bytes: u64,
+    given_ids: bool,
+    submitted: AtomicBool,
+    error: Option<Error>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds events of a stream, which must be as `expected` before the batch. A stream
+    /// can be written in several places of a batch; everything that was expected
+    /// of it must hold.
+    pub fn write<'e>(
+        &mut self,
+        stream: &str,
+        expected: Expected,
+        events: impl IntoIterator<Item = NewEvent<'e>>,
+    ) -> &mut Self {
+        if let Some(index) = self.name(stream, expected) {
+            for event in events {
+                if let Err(error) = self.push(index, stream, &event) {
+                    self.error.get_or_insert(error);
+                }
+            }
+        }
+        self
+    }
+
+    /// Expects something of a stream that the batch need not write.
+    pub fn expect(&mut self, stream: &str, expected: Expected) -> &mut Self {
+        self.name(stream, expected);
+        self
+    }
+
+    /// How many events it has.
+    pub const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether it has no events.
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// How many bytes its events take on disk.
+    pub const fn bytes(&self) -> u64 {
+        self.record_bytes
+    }
+
+    /// Makes it an empty batch again that keeps its memory.
+    pub fn clear(&mut self) {
+        self.named.clear();
+        self.events.clear();
+        self.buffer.clear();
+        self.record_bytes = 0;
+        self.given_ids = false;
+        self.submitted = AtomicBool::new(false);
+        self.error = None;
+    }
+
+    fn name(&mut self, stream: &str, expected: Expected) -> Option<usize> {
+        if let Err(error) = within("stream name", stream.len(), limits::STREAM_NAME_BYTES) {
+            self.error.get_or_insert(error);
+            return None;
+        }
+        // Batches name few streams; the last one named is the likeliest.
+        if let Some(index) = self.named.iter().rposition(|named| named.stream == stream)
+            && let Some(named) = self.named.get_mut(index)
+        {
+            if expected != Expected::Any && !named.expected.contains(&expected) {
+                named.expected.push(expected);
+            }
+            return Some(index);
+        }
+        let expected = if expected == Expected::Any { Vec::new() } else { vec![expected] };
+        self.named.push(Named { stream: stream.to_owned(), expected, writes: 0 });
+        Some(self.named.len() - 1)
+    }
+
+    fn push(&mut self, stream: usize, name: &str, event: &NewEvent<'_>) -> Result<()> {
+        event.check()?;
+        most("events of a batch", self.events.len() + 1, limits::BATCH_EVENTS)?;
+        let id = event.id.unwrap_or_else(Uuid::now_v7).as_u128();
+        let parts = PayloadParts {
+            id,
+            stream: name,
+            event_type: event.event_type,
+            schema: event.schema,
+            occurred: event.occurred,
+            tags: &event.tags,
+            json: event.json,
+            content_type: event.content_type,
+            correlation: event.correlation,
+            cause: event.caused_by,
+            metadata: event.metadata,
+            data: event.data,
+        };
+        let start = self.buffer.len();
+        parts.encode(&mut self.buffer);
+        let len = self.buffer.len() - start;
+        let checked = most("event (bytes)", len, limits::EVENT_BYTES).and_then(|()| {
+            let record = record_len(len).unwrap_or(u64::MAX);
+            let total = self.record_bytes.saturating_add(record);
+            let limit = crate::record::field::wide(limits::BATCH_BYTES);
+            if total > limit {
+                return Err(Error::TooLarge { what: "batch (bytes)", size: total, limit });
+            }
+            Ok(total)
+        });
+        match checked {
+            Ok(total) => self.record_bytes = total,
+            Err(error) => {
+                self.buffer.truncate(start);
+                return Err(error);
+            }
+        }
+        self.buffer.resize(start + padded(len).unwrap_or(len), 0);
+        let crc = checksum::of(self.buffer.get(start..).unwrap_or_default());
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.events.push(Encoded { stream, id, start, len, crc });
+        self.given_ids |= event.id.is_some();
+        if let Some(named) = self.named.get_mut(stream) {
+            named.writes += 1;
+        }
+        Ok(())
+    }
+
+    /// What was wrong with what was added, if anything.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn named(&self) -> &[Named] {
+        &self.named
+    }
+
+    pub(crate) fn events(&self) -> &[Encoded] {
+        &self.events
+    }
+
+    /// An event's payload with the zeros that fill it up.
+    pub(crate) fn filled_payload(&self, event: &Encoded) -> &[u8] {
+        let len = padded(crate::record::field::size(event.len)).unwrap_or_default();
+        self.buffer.get(event.start..event.start + len).unwrap_or_default()
+    }
+
+    /// Whether its ids may be in a log already: they were given, or it was submitted
+    /// before. Ids that were made here are new the first time.
+    pub(crate) fn ids_may_exist(&self) -> bool {
+        let before = self.submitted.swap(true, Ordering::Relaxed);
+        before || self.given_ids
+    }
+}

@@ -1,0 +1,178 @@
+//! Look-ups by stream, id and position over the whole log.
+
+use std::sync::Arc;
+
+use annals_index::Span;
+
+use super::Catalog;
+use super::source::Source;
+use super::view::View;
+use crate::error::Result;
+use crate::place::Place;
+use crate::record::event::Fields;
+use crate::record::field::wide;
+use crate::record::layout::segment as layout;
+use crate::segment::Chunk;
+use crate::segment::file::read_event;
+
+/// An event that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    pub(crate) source: Arc<Source>,
+    pub(crate) offset: u64,
+}
+
+impl Hit {
+    pub(crate) fn place(&self) -> Place {
+        Place::new(self.source.entry.segment.number, self.offset)
+    }
+
+    /// Its bytes, checked. `durable` is the watermark: nothing beyond it is read.
+    pub(crate) fn chunk(&self, durable: Place) -> Result<Chunk> {
+        let segment = &self.source.entry.segment;
+        segment.event_chunk(self.offset, limit_of(&self.source, durable)?)
+    }
+}
+
+/// Up to where a segment may be read.
+pub(crate) fn limit_of(source: &Source, durable: Place) -> Result<u64> {
+    let number = source.entry.segment.number;
+    if number < durable.segment() {
+        Ok(source.entry.facts()?.end)
+    } else if number == durable.segment() {
+        Ok(durable.offset())
+    } else {
+        Ok(0)
+    }
+}
+
+impl Catalog {
+    /// The newest version of a stream, durable or not; 0 if there is none.
+    pub(crate) fn version(&self, view: &View, stream: &str) -> Result<u64> {
+        for source in view.sources.iter().rev() {
+            if let Some(span) = source.ask(self, |index| index.stream(stream))? {
+                return Ok(span.last_version());
+            }
+        }
+        Ok(0)
+    }
+
+    /// The newest version of a stream that is in a table: what was appended since runs
+    /// were last made.
+    pub(crate) fn version_in_tables(view: &View, stream: &str) -> Option<u64> {
+        let tables = view.sources.iter().rev().map_while(|source| source.table());
+        tables
+            .into_iter()
+            .find_map(|table| table.read().stream(stream).map(|span| span.last_version()))
+    }
+
+    /// The newest version of a stream that is durable.
+    pub(crate) fn durable_version(&self, view: &View, stream: &str, durable: Place) -> Result<u64> {
+        for source in view.sources.iter().rev() {
+            let Some(span) = source.ask(self, |index| index.stream(stream))? else { continue };
+            let number = source.entry.segment.number;
+            // Only what was appended during this very call can lie above the watermark, so
+            // this looks at few versions.
+            let mut version = span.last_version();
+            while version >= span.first_version {
+                let found = source.ask(self, |index| {
+                    let mut found = Vec::new();
+                    index.offsets(stream, version..=version, &mut found)?;
+                    Ok(found)
+                })?;
+                if found.first().is_some_and(|offset| Place::new(number, *offset) < durable) {
+                    return Ok(version);
+                }
+                version -= 1;
+            }
+        }
+        Ok(0)
+    }
+
+    /// The event with this id, durable or not.
+    pub(crate) fn id(&self, view: &View, id: u128, durable: Place) -> Result<Option<Hit>> {
+        for source in view.sources.iter().rev() {
+            if let Some(hit) = self.id_in(source, id, durable)? {
+                return Ok(Some(hit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The event with this id, if it was appended since runs were last made.
+    pub(crate) fn id_in_tables(view: &View, id: u128) -> Option<Hit> {
+        for source in view.sources.iter().rev() {
+            let table = source.table()?;
+            let found = table.read().id(id);
+            if let Some(offset) = found {
+                return Some(Hit { source: Arc::clone(source), offset });
+            }
+        }
+        None
+    }
+
+    fn id_in(&self, source: &Arc<Source>, id: u128, durable: Place) -> Result<Option<Hit>> {
+        let exact = source.table().is_some();
+        let candidates = source.ask(self, |index| {
+            let mut found = Vec::new();
+            index.ids(id, &mut found)?;
+            Ok(found)
+        })?;
+        for offset in candidates {
+            let hit = Hit { source: Arc::clone(source), offset };
+            if exact {
+                return Ok(Some(hit));
+            }
+            // A run says where an id may be; the record itself says whether it is.
+            let chunk = hit.chunk(durable)?;
+            let segment = &source.entry.segment;
+            let event = read_event(&chunk, segment.seed, offset)
+                .map_err(|error| segment.fault(error, None))?;
+            if Fields::id(event.payload) == id {
+                return Ok(Some(hit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a walk to `position` can start: a group at or before it, and the position
+    /// of that group's first event. `position` must be in the log.
+    pub(crate) fn place(&self, view: &View, position: u64) -> Result<(Place, u64)> {
+        let (mut low, mut high) = (0, view.sources.len());
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            let Some(source) = view.sources.get(middle) else { break };
+            if source.first_position()? <= position {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let Some(source) = view.sources.get(low) else { return Ok((Place::START, 1)) };
+        let number = source.entry.segment.number;
+        let mark = source.ask(self, |index| index.place(position))?;
+        match mark {
+            Some(mark) => Ok((Place::new(number, mark.offset), mark.position)),
+            None => Ok((Place::new(number, wide(layout::DATA)), source.first_position()?)),
+        }
+    }
+
+    /// The parts of a stream, newest first, down to the one with version `from`.
+    pub(crate) fn spans(
+        &self,
+        view: &View,
+        stream: &str,
+        from: u64,
+    ) -> Result<Vec<(Arc<Source>, Span)>> {
+        let mut spans = Vec::new();
+        for source in view.sources.iter().rev() {
+            if let Some(span) = source.ask(self, |index| index.stream(stream))? {
+                spans.push((Arc::clone(source), span));
+                if span.first_version <= from {
+                    break;
+                }
+            }
+        }
+        Ok(spans)
+    }
+}

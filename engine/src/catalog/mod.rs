@@ -1,0 +1,151 @@
+//! Which segment, run and table answers a question: the log as a whole, for
+//! reading.
+//!
+//! * [`view`]: the published, immutable list of segments and their indexes
+//! * [`source`]: one index, loaded at its first use
+//! * [`runs`]: runs as files: loading, rebuilding, writing
+//! * [`find`]: look-ups by stream, id and position
+//!
+//! Readers take the current [`View`](view::View) and work on it; a roll or a finished
+//! run publishes another one.
+
+pub(crate) mod find;
+pub(crate) mod runs;
+pub(crate) mod source;
+pub(crate) mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use annals_index::Table;
+use parking_lot::RwLock;
+
+use crate::error::Result;
+use crate::io::Storage;
+use crate::segment::{ReadMode, Segment};
+use source::{SharedTable, Source};
+use view::{Entry, Facts, View};
+
+/// The segments of the log and their indexes.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) log: u128,
+    pub(crate) mode: ReadMode,
+    view: RwLock<Arc<View>>,
+    /// Counts up whenever a table gives way to a run: what was looked up in runs
+    /// before may be in them only since.
+    generation: AtomicU64,
+    /// A run could not be made, since the log is hurt there: nothing waits for it any
+    /// more.
+    index_failed: AtomicBool,
+}
+
+impl Catalog {
+    pub(crate) fn new(storage: Arc<dyn Storage>, log: u128, mode: ReadMode, view: View) -> Self {
+        let view = RwLock::new(Arc::new(view));
+        Self {
+            storage,
+            log,
+            mode,
+            view,
+            generation: AtomicU64::new(0),
+            index_failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read())
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// `next` goes on after the active segment, with an empty table, which is returned.
+    /// Called under the commit's lock; [`seal`](Self::seal) follows when the first group
+    /// of `next` is durable.
+    pub(crate) fn roll(&self, first_position: u64, next: Arc<Segment>) -> SharedTable {
+        let mut slot = self.view.write();
+        let mut view = View::clone(&slot);
+        let entry = Arc::new(Entry::active(next));
+        let table = Arc::new(RwLock::new(Table::new(first_position)));
+        view.sources.push(Arc::new(Source::of_table(
+            Arc::clone(&entry),
+            first_position,
+            Arc::clone(&table),
+        )));
+        view.entries.push(entry);
+        *slot = Arc::new(view);
+        table
+    }
+
+    /// Segment `number` is sealed. Called before anything of the next one is published.
+    pub(crate) fn seal(&self, number: u64, facts: Facts) {
+        let view = self.view();
+        if let (Some(entry), Some(next)) = (view.entry(number), view.entry(number + 1)) {
+            entry.seal(facts, Arc::clone(&next.segment));
+        }
+    }
+
+    /// The oldest sealed segment that waits for its run.
+    pub(crate) fn oldest_waiting(&self) -> Option<u64> {
+        let view = self.view();
+        view.sources
+            .iter()
+            .find(|source| source.entry.is_sealed() && source.table().is_some())
+            .map(|source| source.entry.segment.number)
+    }
+
+    /// Gives up making runs: appends go on with tables in memory rather than stop.
+    pub(crate) fn give_up_indexing(&self) {
+        self.index_failed.store(true, Ordering::Release);
+    }
+
+    /// How many sealed segments wait for their run.
+    pub(crate) fn waiting(&self) -> usize {
+        if self.index_failed.load(Ordering::Acquire) {
+            return 0;
+        }
+        let view = self.view();
+        let active = view.entries.last().map(|entry| entry.segment.number);
+        view.sources
+            .iter()
+            .rev()
+            .take_while(|source| source.table().is_some())
+            .filter(|source| Some(source.entry.segment.number) != active)
+            .count()
+    }
+
+    /// Makes the run of a sealed segment and lets it take the place of what answered
+    /// for that segment so far. The segment must be durable up to its end.
+    pub(crate) fn index_sealed(&self, number: u64) -> Result<()> {
+        let view = self.view();
+        let Some(entry) = view.entry(number) else { return Ok(()) };
+        let facts = entry.facts()?;
+        let parts: Vec<_> = view.sources_of(number).collect();
+        if parts.iter().all(|source| source.table().is_none()) {
+            return Ok(());
+        }
+        let whole = match parts.as_slice() {
+            [one] => one.table(),
+            _ => None,
+        };
+        let run = match whole {
+            Some(table) => {
+                let meta = runs::meta_of(&entry.segment, &facts);
+                let bytes = annals_index::build(&table.read(), &meta);
+                runs::write(self, number, bytes, true)?
+            }
+            None => runs::rebuild(self, &entry.segment, &facts, true)?,
+        };
+        let source = Source::of_run(Arc::clone(entry), facts.first_position, Arc::new(run));
+        let mut slot = self.view.write();
+        let mut changed = View::clone(&slot);
+        changed.replace(number, Arc::new(source));
+        *slot = Arc::new(changed);
+        drop(slot);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+}

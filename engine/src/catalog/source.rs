@@ -1,0 +1,176 @@
+//! One index of part of the log: a table in memory, or a run that is loaded at its
+//! first use.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+use annals_index::{Mark, Run, RunBytes, RunError, Span, Table};
+use parking_lot::RwLock;
+
+use super::Catalog;
+use super::runs;
+use super::view::Entry;
+use crate::error::Result;
+use crate::io::Mapping;
+
+/// A table that the commit fills while readers look things up.
+pub(crate) type SharedTable = Arc<RwLock<Table>>;
+
+/// The bytes of a run.
+#[derive(Debug)]
+pub(crate) enum RunFile {
+    Mapped(Arc<dyn Mapping>),
+    Owned(Vec<u8>),
+}
+
+impl RunBytes for RunFile {
+    fn len(&self) -> usize {
+        match self {
+            Self::Mapped(mapping) => mapping.len(),
+            Self::Owned(bytes) => bytes.len(),
+        }
+    }
+
+    fn slice(&self, range: Range<usize>) -> Option<&[u8]> {
+        match self {
+            Self::Mapped(mapping) => mapping.slice(range),
+            Self::Owned(bytes) => bytes.get(range),
+        }
+    }
+}
+
+pub(crate) type LoadedRun = Run<RunFile>;
+
+/// An index that can answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Index {
+    Table(SharedTable),
+    Run(Arc<LoadedRun>),
+}
+
+impl Index {
+    pub(crate) fn stream(&self, name: &str) -> Result<Option<Span>, RunError> {
+        match self {
+            Self::Table(table) => Ok(table.read().stream(name)),
+            Self::Run(run) => run.stream(name),
+        }
+    }
+
+    pub(crate) fn offsets(
+        &self,
+        name: &str,
+        versions: RangeInclusive<u64>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), RunError> {
+        match self {
+            Self::Table(table) => {
+                table.read().offsets(name, versions, out);
+                Ok(())
+            }
+            Self::Run(run) => run.offsets(name, versions, out),
+        }
+    }
+
+    /// Offsets of events that may have this id; a table's one does.
+    pub(crate) fn ids(&self, id: u128, out: &mut Vec<u64>) -> Result<(), RunError> {
+        match self {
+            Self::Table(table) => {
+                out.extend(table.read().id(id));
+                Ok(())
+            }
+            Self::Run(run) => run.ids(id, out),
+        }
+    }
+
+    pub(crate) fn place(&self, position: u64) -> Result<Option<Mark>, RunError> {
+        match self {
+            Self::Table(table) => Ok(table.read().place(position)),
+            Self::Run(run) => run.place(position),
+        }
+    }
+}
+
+/// What answers for part of the log.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) entry: Arc<Entry>,
+    first_position: Option<u64>,
+    index: RwLock<Option<Index>>,
+}
+
+impl Source {
+    pub(crate) fn of_table(entry: Arc<Entry>, first_position: u64, table: SharedTable) -> Self {
+        let index = RwLock::new(Some(Index::Table(table)));
+        Self { entry, first_position: Some(first_position), index }
+    }
+
+    pub(crate) fn of_run(entry: Arc<Entry>, first_position: u64, run: Arc<LoadedRun>) -> Self {
+        let index = RwLock::new(Some(Index::Run(run)));
+        Self { entry, first_position: Some(first_position), index }
+    }
+
+    /// Of a sealed segment, whose run is looked for when it is needed.
+    pub(crate) const fn unloaded(entry: Arc<Entry>) -> Self {
+        Self { entry, first_position: None, index: RwLock::new(None) }
+    }
+
+    pub(crate) fn first_position(&self) -> Result<u64> {
+        match self.first_position {
+            Some(position) => Ok(position),
+            None => Ok(self.entry.facts()?.first_position),
+        }
+    }
+
+    /// The table, if that is what it is.
+    pub(crate) fn table(&self) -> Option<SharedTable> {
+        match &*self.index.read() {
+            Some(Index::Table(table)) => Some(Arc::clone(table)),
+            Some(Index::Run(_)) | None => None,
+        }
+    }
+
+    /// The index, loaded if it was not.
+    pub(crate) fn index(&self, catalog: &Catalog) -> Result<Index> {
+        if let Some(index) = &*self.index.read() {
+            return Ok(index.clone());
+        }
+        let mut slot = self.index.write();
+        if let Some(index) = &*slot {
+            return Ok(index.clone());
+        }
+        let facts = self.entry.facts()?;
+        let run = runs::load_or_rebuild(catalog, &self.entry.segment, &facts)?;
+        Ok(slot.insert(Index::Run(Arc::new(run))).clone())
+    }
+
+    /// Asks the index. A damaged run is made again from the log and asked once more: it
+    /// is never believed, and never a reason to fail.
+    pub(crate) fn ask<T>(
+        &self,
+        catalog: &Catalog,
+        question: impl Fn(&Index) -> Result<T, RunError>,
+    ) -> Result<T> {
+        match question(&self.index(catalog)?) {
+            Ok(answer) => Ok(answer),
+            Err(_) => {
+                let fresh = Index::Run(Arc::new(self.rebuild(catalog)?));
+                let answer = question(&fresh).map_err(runs::unbuildable(&self.entry.segment));
+                *self.index.write() = Some(fresh);
+                answer
+            }
+        }
+    }
+
+    fn rebuild(&self, catalog: &Catalog) -> Result<LoadedRun> {
+        if self.entry.is_sealed() {
+            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, true);
+        }
+        // The run of the active segment, from when the log was closed: only the part that
+        // it covered, and only in memory, since another run follows at the close.
+        let covered = match &*self.index.read() {
+            Some(Index::Run(run)) => run.meta().clone(),
+            Some(Index::Table(_)) | None => Default::default(),
+        };
+        runs::rebuild_part(&self.entry.segment, covered)
+    }
+}

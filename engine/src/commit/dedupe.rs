@@ -1,0 +1,74 @@
+//! Batches that the log holds already, wholly or in part.
+
+use super::Committer;
+use crate::batch::{Batch, Encoded};
+use crate::catalog::find::Hit;
+use crate::committed::Committed;
+use crate::error::{Difference, Error, Result};
+use crate::event::{Event, OwnedEvent};
+use crate::record::event::{EventHead, Fields};
+use crate::record::field::{size, wide};
+use crate::segment::file::read_event;
+
+impl Committer {
+    /// The event of a hit, which must be durable by now.
+    fn event_of(&self, hit: &Hit) -> Result<OwnedEvent> {
+        let segment = &hit.source.entry.segment;
+        let chunk = hit.chunk(self.watermark.place())?;
+        let step = read_event(&chunk, segment.seed, hit.offset)
+            .map_err(|error| segment.fault(error, None))?;
+        Ok(Event { head: step.head, fields: step.fields, payload: step.payload }.to_owned())
+    }
+
+    /// The answer to a batch of which only some ids are in the log.
+    pub(super) fn partly_known(&self, hit: &Hit, id: u128) -> Result<Error> {
+        let position = self.event_of(hit)?.as_event().position();
+        let id = uuid::Uuid::from_u128(id);
+        Ok(Error::DuplicateConflict { id, position, difference: Difference::SomeMissing })
+    }
+
+    /// The answer to a batch whose ids are all in the log: its first outcome if it is
+    /// the same batch.
+    pub(super) fn known(&self, batch: &Batch, hits: &[Hit]) -> Result<Committed> {
+        let mut first_position = 0;
+        let mut versions = vec![0; batch.named().len()];
+        for (index, (event, hit)) in batch.events().iter().zip(hits).enumerate() {
+            let stored = self.event_of(hit)?;
+            let stored = stored.as_event();
+            if index == 0 {
+                first_position = stored.position();
+            }
+            let conflict = |difference| Error::DuplicateConflict {
+                id: uuid::Uuid::from_u128(event.id),
+                position: stored.position(),
+                difference,
+            };
+            if stored.position() != first_position + wide(index) {
+                return Err(conflict(Difference::Order));
+            }
+            let submitted = as_submitted(batch, event);
+            if !submitted.is_some_and(|submitted| submitted.same_content(&stored)) {
+                return Err(conflict(Difference::Content));
+            }
+            if let Some(version) = versions.get_mut(event.stream) {
+                *version = stored.version();
+            }
+        }
+        let written = batch.named().iter().zip(&versions).filter(|(named, _)| named.writes > 0);
+        Ok(Committed {
+            first_position,
+            events: wide(batch.len()),
+            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
+            deduplicated: true,
+            durability: Self::DURABILITY,
+        })
+    }
+}
+
+/// An encoded event of a batch, seen as an event. It has no place: only its content is
+/// looked at.
+fn as_submitted<'a>(batch: &'a Batch, event: &Encoded) -> Option<Event<'a>> {
+    let payload = batch.filled_payload(event).get(..size(event.len))?;
+    let head = EventHead { position: 0, version: 0, recorded_at: 0, last_of_batch: false };
+    Some(Event { head, fields: Fields::read(payload)?, payload })
+}

@@ -1,0 +1,53 @@
+//! What is looked up before the lock is taken: streams and ids that only runs know,
+//! so that no page fault happens under it.
+
+use std::collections::HashSet;
+
+use super::Committer;
+use crate::batch::Batch;
+use crate::catalog::find::Hit;
+use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
+
+/// What was found, and of which generation of the index that holds.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) generation: u64,
+    /// Of each stream that the batch names.
+    pub(super) versions: Vec<u64>,
+    /// Of each event, where its id was found; empty if ids need no look-up.
+    pub(super) known: Vec<Option<Hit>>,
+}
+
+impl Committer {
+    pub(super) fn prepare(&self, batch: &Batch) -> Result<Prepared> {
+        // Before the view: what changes in between makes this stale, not wrong.
+        let generation = self.catalog.generation();
+        let view = self.catalog.view();
+        let mut versions = Vec::with_capacity(batch.named().len());
+        for named in batch.named() {
+            versions.push(self.catalog.version(&view, &named.stream)?);
+        }
+        let mut known = Vec::new();
+        if batch.ids_may_exist() && !planted::active(Bug::DedupeLostAtReopen) {
+            refuse_twice(batch)?;
+            let durable = self.watermark.place();
+            for event in batch.events() {
+                known.push(self.catalog.id(&view, event.id, durable)?);
+            }
+        }
+        Ok(Prepared { generation, versions, known })
+    }
+}
+
+fn refuse_twice(batch: &Batch) -> Result<()> {
+    if batch.len() < 2 {
+        return Ok(());
+    }
+    let mut seen = HashSet::with_capacity(batch.len());
+    if batch.events().iter().all(|event| seen.insert(event.id)) {
+        Ok(())
+    } else {
+        Err(Error::Invalid { what: "event id", why: "the batch names it twice" })
+    }
+}

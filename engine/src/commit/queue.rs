@@ -1,0 +1,338 @@
+//! Under the lock: what a batch expects is checked, it gets its numbers and its
+//! place. A refused batch uses no number.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Committer;
+use super::group::Group;
+use super::pending::{Numbers, Pending};
+use super::prepare::Prepared;
+use crate::batch::{Batch, Named};
+use crate::catalog::Catalog;
+use crate::catalog::find::Hit;
+use crate::catalog::runs::MARK_EVERY_BYTES;
+use crate::catalog::source::SharedTable;
+use crate::catalog::view::View;
+use crate::committed::Committed;
+use crate::error::{Error, Result};
+use crate::record::field::wide;
+use crate::record::layout::{batch, group, mark, segment as layout};
+use crate::segment::Segment;
+
+/// Segments start with this many bytes and double from one to the next, up to the
+/// option's limit: a log with little in it is little on disk.
+const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+
+/// How large segment `number` gets, unless one batch needs more.
+pub(super) fn segment_limit(number: u64, segment_bytes: u64) -> u64 {
+    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX).min(32);
+    FIRST_SEGMENT_BYTES.saturating_mul(1 << doublings).min(segment_bytes)
+}
+
+/// Whether appends are taken.
+#[derive(Debug)]
+pub(super) enum State {
+    Open,
+    /// What every caller is told.
+    Poisoned(Error),
+    /// What was taken is still written.
+    Closing,
+    Closed,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(super) enum Placement {
+    Placed {
+        group: Arc<Group>,
+        /// The caller leads at once.
+        leads: bool,
+        /// The caller is the first of its group: the lead may be handed to it.
+        first: bool,
+        committed: Committed,
+    },
+    /// Refused; the answer may rest on what is in flight.
+    Conflict(Error),
+    /// There is nothing to write: the batch only states expectations, and they hold.
+    Nothing(Committed),
+    /// All ids are in the log.
+    Known(Vec<Hit>),
+    /// This id is in the log, but not all of the batch's.
+    Partly(Hit, u128),
+    /// The segment needs space up to `end` first.
+    NeedSpace { segment: Arc<Segment>, end: u64 },
+    /// The next segment is needed, with space for a batch of `len` bytes.
+    NeedRoll { len: u64 },
+    /// What was prepared no longer holds.
+    Stale,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) state: State,
+    /// Somebody writes, or was told to.
+    pub(super) leading: bool,
+    /// Groups that are not written yet; the last one may take more batches.
+    pub(super) groups: VecDeque<Pending>,
+    /// The group that is being written.
+    pub(super) in_flight: Option<Arc<Group>>,
+    pub(super) segment: Arc<Segment>,
+    pub(super) table: SharedTable,
+    /// Where the next byte goes.
+    pub(super) offset: u64,
+    pub(super) next_position: u64,
+    pub(super) last_time: i64,
+    /// The next segment, if it is ready.
+    pub(super) spare: Option<Arc<Segment>>,
+    /// Memory of groups that were written.
+    pub(super) buffers: Vec<Vec<u8>>,
+    last_mark: u64,
+    /// The segment has no group yet, but a header; or it is a spare that has neither.
+    opens: Option<u64>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        segment: Arc<Segment>,
+        table: SharedTable,
+        offset: u64,
+        next_position: u64,
+        last_time: i64,
+    ) -> Self {
+        Self {
+            state: State::Open,
+            leading: false,
+            groups: VecDeque::new(),
+            in_flight: None,
+            segment,
+            table,
+            offset,
+            next_position,
+            last_time,
+            spare: None,
+            buffers: Vec::new(),
+            last_mark: 0,
+            opens: None,
+        }
+    }
+
+    pub(super) fn usable(&self) -> Result<()> {
+        match &self.state {
+            State::Open => Ok(()),
+            State::Poisoned(error) => Err(error.clone()),
+            State::Closing | State::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// Whether what was taken may be written.
+    pub(super) fn writable(&self) -> Result<()> {
+        match &self.state {
+            State::Poisoned(error) => Err(error.clone()),
+            State::Open | State::Closing | State::Closed => Ok(()),
+        }
+    }
+
+    /// The newest group that is not settled: its outcome decides about everything
+    /// that was appended before now.
+    pub(super) fn latest_group(&self) -> Option<Arc<Group>> {
+        self.groups.back().map(|pending| &pending.group).or(self.in_flight.as_ref()).cloned()
+    }
+
+    /// Gives a batch its numbers and its place, or says why not.
+    pub(super) fn place(
+        &mut self,
+        batch: &Batch,
+        prepared: &Prepared,
+        catalog: &Catalog,
+        segment_bytes: u64,
+        now: i64,
+    ) -> Result<Placement> {
+        let view = catalog.view();
+        if prepared.generation != catalog.generation() {
+            return Ok(Placement::Stale);
+        }
+        if let Some(answer) = known_ids(batch, prepared, &view) {
+            return Ok(answer);
+        }
+        let versions = match versions(batch.named(), prepared, &view) {
+            Ok(versions) => versions,
+            Err(conflict) => return Ok(Placement::Conflict(conflict)),
+        };
+        if batch.is_empty() {
+            return Ok(Placement::Nothing(Committed {
+                first_position: self.next_position,
+                events: 0,
+                versions: Vec::new(),
+                deduplicated: false,
+                durability: Committer::DURABILITY,
+            }));
+        }
+        let events = wide(batch.len());
+        let limit = u64::MAX - 1;
+        if limit - self.next_position < events {
+            let size = events;
+            return Err(Error::TooLarge {
+                what: "positions",
+                size,
+                limit: limit - self.next_position,
+            });
+        }
+        let len = wide(batch::LEN) + batch.bytes();
+        if let Some(answer) = self.room(len, catalog, segment_bytes) {
+            return Ok(answer);
+        }
+        Ok(self.commit(batch, versions, now))
+    }
+
+    /// Finds room for `len` bytes; rolls if the segment is full and the next is ready.
+    fn room(&mut self, len: u64, catalog: &Catalog, segment_bytes: u64) -> Option<Placement> {
+        let end = self.offset + self.frame_len() + len;
+        let empty = self.offset == wide(layout::DATA);
+        if end > segment_limit(self.segment.number, segment_bytes) && !empty {
+            let needed = wide(layout::DATA) + wide(group::LEN) + len;
+            let ready = self.spare.as_ref().is_some_and(|spare| spare.secured() >= needed);
+            if !ready || catalog.waiting() >= super::space::WAITING_MAX {
+                return Some(Placement::NeedRoll { len });
+            }
+            self.roll(catalog);
+            return None;
+        }
+        if end > self.segment.secured() {
+            return Some(Placement::NeedSpace { segment: Arc::clone(&self.segment), end });
+        }
+        None
+    }
+
+    fn frame_len(&self) -> u64 {
+        let open = self.groups.back().is_some_and(Pending::takes_more);
+        if open { 0 } else { wide(group::LEN) }
+    }
+
+    fn roll(&mut self, catalog: &Catalog) {
+        let Some(next) = self.spare.take() else { return };
+        if let Some(open) = self.groups.back_mut() {
+            open.sealed = true;
+        }
+        self.table = catalog.roll(self.next_position, Arc::clone(&next));
+        self.segment = next;
+        self.offset = wide(layout::DATA);
+        self.opens = Some(self.next_position);
+        self.last_mark = 0;
+    }
+
+    fn open_group(&mut self) {
+        if self.groups.back().is_some_and(Pending::takes_more) {
+            return;
+        }
+        if let Some(full) = self.groups.back_mut() {
+            full.sealed = true;
+        }
+        let buffer = self.buffers.pop().unwrap_or_default();
+        let opens = self.opens.take();
+        if self.last_mark == 0 || self.offset - self.last_mark >= MARK_EVERY_BYTES {
+            // A mark that is not taken makes a look-up walk further, nothing else.
+            let _walks_further = self.table.write().mark(self.next_position, self.offset);
+            self.last_mark = self.offset;
+        }
+        self.groups.push_back(Pending::new(Arc::clone(&self.segment), self.offset, opens, buffer));
+    }
+
+    fn commit(&mut self, batch: &Batch, mut versions: Vec<u64>, now: i64) -> Placement {
+        let first = !self.groups.back().is_some_and(Pending::takes_more);
+        self.open_group();
+        let committed_at = now.max(self.last_time);
+        let first_position = self.next_position;
+        let numbers = Numbers { first_position, committed_at, raw_clock: now };
+        let mut table = self.table.write();
+        if let Some(pending) = self.groups.back_mut() {
+            pending.add(batch, numbers, |event, offset, position| {
+                let version = versions.get_mut(event.stream).map_or(1, |version| {
+                    *version += 1;
+                    *version
+                });
+                let named = batch.named().get(event.stream);
+                let stream = named.map(|named| named.stream.as_str()).unwrap_or_default();
+                let taken = table.insert(stream, version, event.id, position, offset);
+                debug_assert!(taken.is_ok(), "{taken:?}");
+                version
+            });
+            self.offset = pending.end();
+        }
+        drop(table);
+        self.last_time = committed_at;
+        self.next_position += wide(batch.len());
+        let written = batch.named().iter().zip(&versions).filter(|(named, _)| named.writes > 0);
+        let committed = Committed {
+            first_position,
+            events: wide(batch.len()),
+            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
+            deduplicated: false,
+            durability: Committer::DURABILITY,
+        };
+        let leads = first && !self.leading;
+        self.leading |= leads;
+        let group = self.groups.back().map(|pending| Arc::clone(&pending.group));
+        Placement::Placed { group: group.unwrap_or_default(), leads, first, committed }
+    }
+
+    /// A group of its own with the close mark, and where it ends.
+    pub(super) fn place_close_mark(&mut self, now: i64) {
+        if let Some(open) = self.groups.back_mut() {
+            open.sealed = true;
+        }
+        self.open_group();
+        let committed_at = now.max(self.last_time);
+        let first_position = self.next_position;
+        if let Some(pending) = self.groups.back_mut() {
+            pending.add_close_mark(Numbers { first_position, committed_at, raw_clock: now });
+            self.offset = pending.end();
+        }
+        self.last_time = committed_at;
+    }
+
+    /// Bytes that a group with a close mark takes.
+    pub(super) fn close_mark_bytes() -> u64 {
+        wide(group::LEN + batch::LEN + mark::LEN + mark::PAYLOAD_LEN)
+    }
+}
+
+/// What there is to answer if ids of the batch are in the log.
+fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
+    if prepared.known.is_empty() {
+        return None;
+    }
+    let hits: Vec<Option<Hit>> = batch
+        .events()
+        .iter()
+        .zip(&prepared.known)
+        .map(|(event, known)| known.clone().or_else(|| Catalog::id_in_tables(view, event.id)))
+        .collect();
+    let found = hits.iter().flatten().count();
+    if found == 0 {
+        return None;
+    }
+    if found == batch.len() {
+        return Some(Placement::Known(hits.into_iter().flatten().collect()));
+    }
+    let mut pairs = batch.events().iter().zip(hits);
+    pairs.find_map(|(event, hit)| Some(Placement::Partly(hit?, event.id)))
+}
+
+/// Where each named stream is; an error if that is not what was expected.
+fn versions(named: &[Named], prepared: &Prepared, view: &View) -> Result<Vec<u64>> {
+    let mut versions = Vec::with_capacity(named.len());
+    for (named, cold) in named.iter().zip(&prepared.versions) {
+        let actual = Catalog::version_in_tables(view, &named.stream).unwrap_or(*cold);
+        if let Some(expected) = named.expected.iter().find(|expected| !expected.allows(actual)) {
+            return Err(Error::WrongExpectedVersion {
+                stream: named.stream.clone(),
+                expected: *expected,
+                actual,
+            });
+        }
+        versions.push(actual);
+    }
+    Ok(versions)
+}

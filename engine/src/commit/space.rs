@@ -1,0 +1,213 @@
+//! Room ahead of the appends: the active segment's space, the next segment, and the
+//! runs of sealed ones. Done by a thread in the background where there is one, and
+//! by the appender where appends are faster or there is none.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::Committer;
+use super::group::Group;
+use super::queue::segment_limit;
+use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
+use crate::record::field::wide;
+use crate::record::layout::{group, segment as layout};
+use crate::segment::{Segment, name};
+
+/// How many sealed segments may wait for their run before appends wait for it.
+pub(super) const WAITING_MAX: usize = 2;
+
+/// How much space an append makes at once when nobody made it before.
+const STEP_BYTES: u64 = 256 << 10;
+
+/// How long nothing must have been appended before the witness is written.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Work for the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Make space in the active segment.
+    Extend,
+    /// Make the next segment ready.
+    Spare,
+    /// Make runs of sealed segments.
+    Index,
+    /// Write down what is durable.
+    Witness,
+}
+
+impl Committer {
+    pub(super) fn send(&self, job: Job) {
+        if let Some(worker) = &*self.worker.lock() {
+            // A full or closed channel only means that the appender does it later.
+            let _later = worker.try_send(job);
+        }
+    }
+
+    /// The background thread: works until the channel is closed.
+    pub(crate) fn work(&self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(IDLE) {
+                Ok(Job::Extend) => self.extend_ahead(),
+                Ok(Job::Spare) => self.spare_ahead(),
+                Ok(Job::Index) => self.index_waiting(),
+                Ok(Job::Witness) => self.mirror_witness(),
+                Err(RecvTimeoutError::Timeout) => self.witness_when_idle(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Space in a segment for a batch that ends at `end`, made by the appender.
+    pub(super) fn extend(&self, segment: &Segment, end: u64) -> Result<()> {
+        let limit = segment_limit(segment.number, self.settings.segment_bytes);
+        let wanted = limit.min(segment.secured().saturating_add(STEP_BYTES));
+        self.poison_unless_full(segment.secure(end, wanted))?;
+        if segment.secured() < limit {
+            self.send(Job::Extend);
+        }
+        self.send(Job::Spare);
+        Ok(())
+    }
+
+    /// A segment that cannot be extended for want of space is full; any other failure
+    /// of the device ends all appending.
+    fn poison_unless_full(&self, outcome: Result<()>) -> Result<()> {
+        if let Err(error @ Error::Io { .. }) = &outcome {
+            self.poison(error);
+            let queue = self.queue.lock();
+            queue.usable()?;
+        }
+        outcome
+    }
+
+    fn extend_ahead(&self) {
+        let segment = Arc::clone(&self.queue.lock().segment);
+        let limit = segment_limit(segment.number, self.settings.segment_bytes);
+        let before = segment.secured();
+        // No space is told to the append that needs it.
+        let extended = segment.secure(before, limit);
+        let synced = extended.and_then(|()| {
+            let sync = segment.file().sync_data();
+            sync.map_err(|error| Error::io("sync", &segment.name, error))
+        });
+        drop(self.poison_unless_full(synced));
+    }
+
+    fn spare_ahead(&self) {
+        let (number, ready) = {
+            let queue = self.queue.lock();
+            (queue.segment.number + 1, queue.spare.is_some())
+        };
+        if !ready {
+            let limit = segment_limit(number, self.settings.segment_bytes);
+            drop(self.make_spare(0, limit));
+        }
+    }
+
+    /// What a roll needs: a next segment with space for a batch of `len` bytes, and not
+    /// too many tables in memory.
+    pub(super) fn make_roll_possible(&self, latest: Option<Arc<Group>>, len: u64) -> Result<()> {
+        let needed = wide(layout::DATA) + wide(group::LEN) + len;
+        let number = self.queue.lock().segment.number + 1;
+        let limit = segment_limit(number, self.settings.segment_bytes);
+        let wanted = if self.settings.threads { limit.min(needed + STEP_BYTES) } else { limit };
+        self.make_spare(needed, wanted)?;
+        if self.catalog.waiting() >= WAITING_MAX {
+            // What waits may still be in flight.
+            self.settled(latest)?;
+            self.index_waiting();
+        }
+        Ok(())
+    }
+
+    /// Makes the next segment, or makes it larger: its space, its name and both durable,
+    /// so that a roll needs neither a rename nor another sync.
+    fn make_spare(&self, needed: u64, wanted: u64) -> Result<()> {
+        let _one_at_a_time = self.making_spare.lock();
+        let (number, ready) = {
+            let queue = self.queue.lock();
+            queue.usable()?;
+            (queue.segment.number + 1, queue.spare.clone())
+        };
+        if let Some(spare) = ready {
+            return if spare.secured() >= needed {
+                Ok(())
+            } else {
+                self.poison_unless_full(spare.secure(needed, wanted))
+            };
+        }
+        let made = self.make_segment(number, needed, wanted);
+        if made.is_err() {
+            // Space that is short is not kept by a file that is not used.
+            drop(self.catalog.storage.remove(&name::segment(number)));
+        }
+        let spare = match made {
+            Ok(spare) => spare,
+            Err(error) => {
+                self.poison_unless_full(Err(error))?;
+                return Ok(());
+            }
+        };
+        let mut queue = self.queue.lock();
+        if queue.segment.number + 1 == number {
+            queue.spare = Some(Arc::new(spare));
+        }
+        Ok(())
+    }
+
+    fn make_segment(&self, number: u64, needed: u64, wanted: u64) -> Result<Segment> {
+        if number > crate::place::SEGMENT_MAX {
+            let limit = crate::place::SEGMENT_MAX;
+            return Err(Error::TooLarge { what: "segments", size: number, limit });
+        }
+        let name = name::segment(number);
+        let storage = &*self.catalog.storage;
+        let failed = |operation| {
+            let name = name.clone();
+            move |error: io::Error| creation_error(operation, &name, error)
+        };
+        let file = match storage.create(&name) {
+            Ok(file) => file,
+            // A spare of an earlier life: recovery left it, and found it blank.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                storage.open(&name, true).map_err(failed("open"))?
+            }
+            Err(error) => return Err(failed("create")(error)),
+        };
+        let secured = file.len().map_err(failed("stat"))?;
+        let log = self.catalog.log;
+        let spare = Segment::over(file, name.clone(), log, number, self.catalog.mode, secured);
+        spare.secure(needed.max(wide(layout::DATA)), wanted)?;
+        spare.file().sync_all().map_err(failed("sync"))?;
+        if !planted::active(Bug::NoDirectorySync) {
+            storage.sync_dir().map_err(failed("sync directory of"))?;
+        }
+        Ok(spare)
+    }
+
+    /// Makes the runs of sealed segments that have none yet.
+    pub(super) fn index_waiting(&self) {
+        let _one_at_a_time = self.indexing.lock();
+        while let Some(number) = self.catalog.oldest_waiting() {
+            if self.catalog.index_sealed(number).is_err() {
+                // The log itself is hurt there; reads will say so.
+                self.catalog.give_up_indexing();
+                return;
+            }
+        }
+    }
+}
+
+/// No space for a name is the same to the user as no space for bytes.
+fn creation_error(operation: &'static str, name: &str, error: io::Error) -> Error {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        Error::Full { file: name.to_owned(), bytes: 0, source: Arc::new(error) }
+    } else {
+        Error::io(operation, name, error)
+    }
+}

@@ -1,0 +1,310 @@
+//! The log: wires the parts, touches no bytes and no system call.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::batch::Batch;
+use crate::catalog::Catalog;
+use crate::catalog::find::Hit;
+use crate::catalog::runs;
+use crate::catalog::source::Source;
+use crate::catalog::view::{Entry, View};
+use crate::commit::{Committer, Resume, Settings};
+use crate::committed::Committed;
+use crate::cursor::{Cursor, Start};
+use crate::error::{Error, Result};
+use crate::event::{Event, OwnedEvent};
+use crate::io::{LockError, Storage, StorageLock};
+use crate::options::{Background, Options, Reading};
+use crate::place::Place;
+use crate::planted::{self, Bug};
+use crate::read::{LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::recovered::Recovery;
+use crate::recovery::analysis::{Analysis, How, analyse};
+use crate::recovery::{apply, create, survey};
+use crate::segment::ReadMode;
+use crate::segment::file::read_event;
+use crate::stats::Stats;
+use crate::watermark::Watermark;
+
+/// An event log, open for appending and reading by any number of threads of this
+/// process.
+///
+/// Dropping it closes it; [`close`](Self::close) also tells whether that worked.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// let placed = NewEvent::new("OrderPlaced").json(r#"{"total":12}"#);
+/// log.append(Batch::new().write("order-17", Expected::NoStream, [placed]))?;
+/// assert_eq!(log.version("order-17")?, 1);
+/// log.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Log {
+    committer: Arc<Committer>,
+    shared: Shared,
+    recovery: Recovery,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Given back last of all.
+    _lock: Box<dyn StorageLock>,
+}
+
+impl Log {
+    /// Opens the log in a directory with the default options; makes one if there is
+    /// none.
+    ///
+    /// # Errors
+    /// Those of [`Options::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(path)
+    }
+
+    pub(crate) fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {
+        let place = storage.describe();
+        if !storage.exists().map_err(|error| Error::io("open", &place, error))? {
+            if !options.create {
+                return Err(Error::NotFound { log: place });
+            }
+            storage.create_dir().map_err(|error| Error::io("create", &place, error))?;
+        }
+        let lock = storage.lock().map_err(|error| match error {
+            LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
+            LockError::Io(error) => Error::io("lock", &place, error),
+        })?;
+        let mode = match options.reading {
+            Reading::Mapped => ReadMode::Mapped,
+            Reading::Pread => ReadMode::Pread,
+        };
+        let epoch = storage.random();
+        let how = How { mode, strict: options.strict, write: true };
+        let analysis = find_or_create(&storage, options, how, epoch)?;
+        let tail = apply::apply(&*storage, &analysis, epoch)?;
+        let settings = Settings {
+            epoch,
+            process: storage.process_id(),
+            segment_bytes: options.segment_bytes,
+            threads: options.background == Background::Thread,
+        };
+        let watermark = Arc::new(Watermark::new(tail.durable, tail.position));
+        let next_position =
+            if planted::active(Bug::PositionsRestarted) { 1 } else { analysis.end.next_position };
+        let last_time = analysis.end.last_time;
+        let segment = Arc::clone(&tail.segment);
+        let recovery = analysis.recovery.clone();
+        let log = analysis.log;
+        let (view, table) = view_of(analysis);
+        let catalog = Arc::new(Catalog::new(storage, log, mode, view));
+        let shared = Shared { catalog: Arc::clone(&catalog), watermark: Arc::clone(&watermark) };
+        let resume = Resume { segment, table, next_position, last_time, tail };
+        let committer = Arc::new(Committer::new(catalog, watermark, settings, resume));
+        let worker = Mutex::new(start_worker(&committer, settings.threads)?);
+        Ok(Self { committer, shared, recovery, worker, _lock: lock })
+    }
+
+    /// Appends a batch, all or nothing, and returns when it is durable.
+    ///
+    /// Callers from several threads share a sync. Alone, an append costs one write and
+    /// one sync of the device.
+    ///
+    /// # Errors
+    /// * [`Error::WrongExpectedVersion`]: a stream is not as the batch expects.
+    /// * [`Error::DuplicateConflict`]: some of its ids are in the log, but not as this
+    ///   very batch. (If they are, the first outcome comes back.)
+    /// * [`Error::TooLarge`], [`Error::Invalid`]: something in the batch, see
+    ///   [`limits`](crate::limits).
+    /// * [`Error::Full`]: no space. All of these leave nothing behind and use no
+    ///   number.
+    /// * [`Error::Poisoned`]: a write or sync failed, now or before. Whether this batch
+    ///   is in the log is settled when it is opened again; appending it again then is
+    ///   safe, since its ids are known.
+    /// * [`Error::Closed`], [`Error::Forked`], [`Error::Corrupt`], [`Error::Io`].
+    pub fn append(&self, batch: &Batch) -> Result<Committed> {
+        self.committer.append(batch)
+    }
+
+    /// Reads a stream, from its first event on unless told otherwise.
+    pub fn read(&self, stream: &str) -> StreamRead {
+        StreamRead::new(self.shared.clone(), stream)
+    }
+
+    /// Reads the whole log, from its first event on unless told otherwise.
+    pub fn read_all(&self) -> LogRead {
+        LogRead::new(self.shared.clone())
+    }
+
+    /// A cursor that follows the log.
+    ///
+    /// # Errors
+    /// [`Error::BeyondHead`] if it is to start after the head; [`Error::Corrupt`] and
+    /// [`Error::Io`] if its start cannot be read.
+    pub fn cursor(&self, start: Start) -> Result<Cursor> {
+        Cursor::new(self.shared.clone(), start)
+    }
+
+    /// The event with this id, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
+        let durable = self.shared.watermark.place();
+        let Some(hit) = self.find(id, durable)? else { return Ok(None) };
+        let segment = &hit.source.entry.segment;
+        let chunk = hit.chunk(durable)?;
+        let step = read_event(&chunk, segment.seed, hit.offset)
+            .map_err(|error| segment.fault(error, None))?;
+        let event = Event { head: step.head, fields: step.fields, payload: step.payload };
+        Ok(Some(event.to_owned()))
+    }
+
+    /// Whether an event with this id is in the log.
+    ///
+    /// # Errors
+    /// Those of [`event`](Self::event).
+    pub fn contains(&self, id: Uuid) -> Result<bool> {
+        Ok(self.find(id, self.shared.watermark.place())?.is_some())
+    }
+
+    fn find(&self, id: Uuid, durable: Place) -> Result<Option<Hit>> {
+        let view = self.shared.catalog.view();
+        let hit = self.shared.catalog.id(&view, id.as_u128(), durable)?;
+        Ok(hit.filter(|hit| hit.place() < durable))
+    }
+
+    /// Version of a stream's last event; 0 if nothing was ever appended to it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn version(&self, stream: &str) -> Result<u64> {
+        let durable = self.shared.watermark.place();
+        let view = self.shared.catalog.view();
+        self.shared.catalog.durable_version(&view, stream, durable)
+    }
+
+    /// Position of the last durable event; 0 in an empty log.
+    pub fn head(&self) -> u64 {
+        self.shared.watermark.position()
+    }
+
+    /// The streams whose names start with `prefix`: all of them, if it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn streams(&self, prefix: &str) -> Result<Streams> {
+        collect_streams(&self.shared, prefix)
+    }
+
+    /// Numbers about the log. Reads the names of all streams.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn stats(&self) -> Result<Stats> {
+        let survey = survey::survey(&*self.shared.catalog.storage)?;
+        let streams = self.streams("")?.len();
+        Ok(Stats::of(self.shared.catalog.log, self.head(), streams, &survey))
+    }
+
+    /// What opening found.
+    pub const fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Closes the log: appends that are under way are carried out, then a close mark is
+    /// written, unused space is given back, and the active segment gets its index,
+    /// so that the next open reads no record. If nothing was appended since opening,
+    /// nothing is written.
+    ///
+    /// Cursors and what they handed out stay readable.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write or sync failed earlier, or the failure of the close
+    /// itself. What was acknowledged is durable in any case; the next open takes as
+    /// long as after a crash.
+    pub fn close(self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&self) -> Result<()> {
+        let closed = self.committer.close();
+        if let Some(worker) = self.worker.lock().take() {
+            self.committer.set_worker(None);
+            // It ends when its channel is closed; what it would still have done is derived.
+            drop(worker.join());
+        }
+        closed
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Who wants to know calls `close`.
+        drop(self.end());
+    }
+}
+
+fn find_or_create(
+    storage: &Arc<dyn Storage>,
+    options: &Options,
+    how: How,
+    epoch: u128,
+) -> Result<Analysis> {
+    let load = |_, number| runs::load_from(&**storage, how.mode, number);
+    if let Some(analysis) = analyse(&**storage, how, &load)? {
+        return Ok(analysis);
+    }
+    let log = storage.describe();
+    if !options.create {
+        return Err(Error::NotFound { log });
+    }
+    create(&**storage, epoch)?;
+    analyse(&**storage, how, &load)?.ok_or(Error::NotFound { log })
+}
+
+/// The segments and indexes as recovery found them, and the table that appends go on
+/// with.
+fn view_of(analysis: Analysis) -> (View, crate::catalog::source::SharedTable) {
+    let mut entries = Vec::with_capacity(analysis.segments.len());
+    for pair in analysis.segments.windows(2) {
+        if let [segment, next] = pair {
+            entries.push(Arc::new(Entry::sealed(Arc::clone(segment), Arc::clone(next))));
+        }
+    }
+    let mut sources: Vec<_> =
+        entries.iter().map(|entry| Arc::new(Source::unloaded(Arc::clone(entry)))).collect();
+    let table = analysis.indexer.into_table();
+    let first = table.first_position();
+    let table = Arc::new(RwLock::new(table));
+    if let Some(segment) = analysis.segments.last() {
+        let entry = Arc::new(Entry::active(Arc::clone(segment)));
+        if let Some(run) = analysis.run {
+            let first = analysis.header.first_position;
+            let source = Source::of_run(Arc::clone(&entry), first, Arc::new(run));
+            sources.push(Arc::new(source));
+        }
+        let source = Source::of_table(Arc::clone(&entry), first, Arc::clone(&table));
+        sources.push(Arc::new(source));
+        entries.push(entry);
+    }
+    (View { entries, sources }, table)
+}
+
+fn start_worker(committer: &Arc<Committer>, threads: bool) -> Result<Option<JoinHandle<()>>> {
+    if !threads {
+        return Ok(None);
+    }
+    let (sender, receiver) = crossbeam_channel::bounded(64);
+    let worker = Arc::clone(committer);
+    let handle = std::thread::Builder::new()
+        .name("annals".to_owned())
+        .spawn(move || worker.work(&receiver))
+        .map_err(|error| Error::io("start a thread for", "the log", error))?;
+    committer.set_worker(Some(sender));
+    Ok(Some(handle))
+}

@@ -1,0 +1,75 @@
+//! Deliberate faults, for proving that the tests see them.
+//!
+//! Each is asked about at the place that it would break. Outside builds that have
+//! both the feature `planted` and debug assertions, [`active`] is a constant
+//! `false` and nothing of this is compiled in.
+
+/// A fault that can be planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bug {
+    /// Record headers do not depend on their place.
+    CrcNotSeeded,
+    /// Callers are answered before the sync.
+    AcknowledgeBeforeSync,
+    /// The watermark moves before the sync.
+    PublishBeforeDurable,
+    /// A failed sync is tried again, and its success believed.
+    SyncRetried,
+    /// The directory is not synced after a segment was created.
+    NoDirectorySync,
+    /// A torn tail is left in place.
+    TailNotCut,
+    /// A torn tail is cut, and the cut not synced.
+    CutNotSynced,
+    /// What was recovered is served without a sync.
+    RecoveredNotSynced,
+    /// Damage is taken for the end of the log.
+    DamageIsTheEnd,
+    /// Followers of a failed group are told that it succeeded.
+    LeadersErrorNotShared,
+    /// Groups do not say what was durable before them.
+    DurableUptoNeverAdvanced,
+    /// Positions start again at 1 after reopening.
+    PositionsRestarted,
+    /// Ids are forgotten when the log is reopened.
+    DedupeLostAtReopen,
+    /// A run is believed without comparing it with the log.
+    StaleIndexBelieved,
+    /// Payloads are not checked when a group is recovered.
+    PayloadUnchecked,
+    /// A batch is written as two groups.
+    BatchSplit,
+}
+
+#[cfg(all(feature = "planted", debug_assertions))]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a fault in the logs that this thread uses, or takes it out again.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether the fault is planted here.
+    pub(crate) fn active(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(all(feature = "planted", debug_assertions))]
+pub(crate) use switch::active;
+#[cfg(all(feature = "planted", debug_assertions))]
+pub use switch::plant;
+
+/// Whether the fault is planted: never, in this build.
+#[cfg(not(all(feature = "planted", debug_assertions)))]
+pub(crate) const fn active(_bug: Bug) -> bool {
+    false
+}

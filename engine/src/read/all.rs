@@ -1,0 +1,205 @@
+//! The whole log, from any position, forward or backward.
+
+use super::Shared;
+use super::events::Events;
+use super::forward::Forward;
+use crate::error::Result;
+use crate::event::{Event, OwnedEvent};
+use crate::record::field::wide;
+use crate::record::walk::{Step, Walk};
+use crate::segment::scan;
+
+/// How many events are read at a time.
+const PIECE: usize = 1024;
+
+/// A read of the whole log in commit order, made by
+/// [`Log::read_all`](crate::Log::read_all). It sees what was durable when it was
+/// first asked, and nothing that comes later: to follow the log, use a cursor.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// for stream in ["a", "b", "c"] {
+///     log.append(Batch::new().write(stream, Expected::Any, [NewEvent::new("Happened")]))?;
+/// }
+/// let mut read = log.read_all().backward().limit(2);
+/// let mut streams = String::new();
+/// while let Some(event) = read.next()? {
+///     streams.push_str(event.stream());
+/// }
+/// assert_eq!(streams, "cb");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct LogRead {
+    shared: Shared,
+    from: u64,
+    to: u64,
+    backward: bool,
+    left: u64,
+    state: State,
+    events: Events,
+    next: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Forward(Forward),
+    /// The position that is read next.
+    Backward(u64),
+    Done,
+}
+
+impl LogRead {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared,
+            from: 1,
+            to: u64::MAX,
+            backward: false,
+            left: u64::MAX,
+            state: State::New,
+            events: Events::default(),
+            next: 0,
+        }
+    }
+
+    /// The lowest position, included; 1 if not given. 0 is the same as 1.
+    pub const fn from(mut self, position: u64) -> Self {
+        self.from = if position == 0 { 1 } else { position };
+        self
+    }
+
+    /// The highest position, included; the head if not given or beyond it.
+    pub const fn to(mut self, position: u64) -> Self {
+        self.to = position;
+        self
+    }
+
+    /// From the highest position down.
+    pub const fn backward(mut self) -> Self {
+        self.backward = true;
+        self
+    }
+
+    /// At most so many events.
+    pub const fn limit(mut self, events: u64) -> Self {
+        self.left = events;
+        self
+    }
+
+    /// The next event; `None` at the end. Lent until the next call.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged: the read
+    /// does not pass over it. [`Error::Io`](crate::Error::Io) if reading fails.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Event<'_>>> {
+        while self.next >= self.events.len() {
+            if !self.fetch()? {
+                return Ok(None);
+            }
+        }
+        self.next += 1;
+        Ok(self.events.get(self.next - 1))
+    }
+
+    /// All that is left, as copies.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub fn collect(mut self) -> Result<Vec<OwnedEvent>> {
+        let mut all = Vec::new();
+        while let Some(event) = self.next()? {
+            all.push(event.to_owned());
+        }
+        Ok(all)
+    }
+
+    /// Reads the next piece. Returns whether there can be more.
+    fn fetch(&mut self) -> Result<bool> {
+        if matches!(self.state, State::New) {
+            self.to = self.to.min(self.shared.watermark.position());
+            self.state = if self.from > self.to {
+                State::Done
+            } else if self.backward {
+                State::Backward(self.to)
+            } else {
+                State::Forward(Forward::after(self.shared.clone(), self.from - 1)?)
+            };
+        }
+        self.next = 0;
+        self.events = Events::default();
+        if self.left == 0 {
+            self.state = State::Done;
+        }
+        match &mut self.state {
+            State::New | State::Done => return Ok(false),
+            State::Forward(forward) => {
+                let to_come = self.to.saturating_sub(forward.position()).min(self.left);
+                let max = usize::try_from(to_come).unwrap_or(PIECE).min(PIECE);
+                if max == 0 {
+                    self.state = State::Done;
+                    return Ok(false);
+                }
+                self.events = forward.next(max)?;
+            }
+            State::Backward(position) => {
+                let position = *position;
+                let (events, lowest) = self.piece_before(position)?;
+                self.events = events;
+                self.state =
+                    if lowest <= self.from { State::Done } else { State::Backward(lowest - 1) };
+            }
+        }
+        self.events.truncate(self.left);
+        self.left -= wide(self.events.len());
+        Ok(!self.events.is_empty())
+    }
+
+    /// Events up to `position`, highest first, down to the mark before it; and the lowest
+    /// position that was looked at.
+    fn piece_before(&self, position: u64) -> Result<(Events, u64)> {
+        let catalog = &self.shared.catalog;
+        let view = catalog.view();
+        let (place, first) = catalog.place(&view, position)?;
+        let durable = self.shared.watermark.place();
+        let Some(entry) = view.entry(place.segment()) else {
+            return Err(crate::Error::Closed);
+        };
+        let segment = &entry.segment;
+        let sealed = place.segment() < durable.segment();
+        let limit = if sealed { entry.facts()?.end } else { durable.offset() };
+        let mut walk = Walk::new(segment.seed, place.offset(), first, None);
+        let mut events = Events::default();
+        let mut wanted = scan::FIRST_WINDOW_BYTES;
+        while walk.next_position() <= position {
+            let start = walk.offset();
+            let chunk = segment.chunk(start, start.saturating_add(wanted).min(limit), limit)?;
+            let window = chunk.window();
+            wanted = scan::FIRST_WINDOW_BYTES;
+            let mut seen = Events::default();
+            while walk.next_position() <= position {
+                match walk.step(&window) {
+                    Ok(Step::Event(event)) if event.head.position >= self.from => {
+                        seen.push(&event);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        wanted = scan::more_needed(&error, &window, limit)
+                            .ok_or_else(|| segment.fault(error, Some(walk.next_position())))?;
+                        break;
+                    }
+                }
+            }
+            seen.push_chunk(chunk);
+            events.append(seen);
+        }
+        events.reverse();
+        Ok((events, first))
+    }
+}

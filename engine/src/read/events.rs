@@ -1,0 +1,137 @@
+//! A piece of the log that was read and checked.
+
+use crate::event::Event;
+use crate::record::event::{EventHead, Fields};
+use crate::record::field::wide;
+use crate::record::walk::EventStep;
+use crate::segment::Chunk;
+
+/// Events that were read together. They lend from the log's bytes, which this keeps
+/// alive, also when the log is closed; every checksum was checked.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent, Start};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// log.append(Batch::new().write("a", Expected::Any, [NewEvent::new("Happened")]))?;
+/// let events = log.cursor(Start::Beginning)?.poll(100)?;
+/// for event in &events {
+///     println!("{} {} {}", event.position(), event.stream(), event.event_type());
+/// }
+/// assert_eq!(events.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    chunks: Vec<Chunk>,
+    items: Vec<Item>,
+}
+
+/// Where an event lies in its chunk.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    head: EventHead,
+    fields: Fields,
+    payload_at: u64,
+    payload_len: usize,
+    chunk: usize,
+}
+
+impl Events {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The event at `index`, counted from 0.
+    pub fn get(&self, index: usize) -> Option<Event<'_>> {
+        let item = self.items.get(index)?;
+        let chunk = self.chunks.get(item.chunk)?;
+        let payload = chunk.bytes_at(item.payload_at, item.payload_len);
+        Some(Event { head: item.head, fields: item.fields, payload })
+    }
+
+    /// The events in the order in which they were read.
+    pub const fn iter(&self) -> EventsIter<'_> {
+        EventsIter { events: self, next: 0 }
+    }
+
+    /// Events that are pushed from now on lie in this chunk.
+    pub(crate) fn push_chunk(&mut self, chunk: Chunk) {
+        self.chunks.push(chunk);
+    }
+
+    pub(crate) fn push(&mut self, step: &EventStep<'_>) {
+        self.items.push(Item {
+            head: step.head,
+            fields: step.fields,
+            payload_at: step.payload_at,
+            payload_len: step.payload.len(),
+            chunk: self.chunks.len().saturating_sub(1),
+        });
+    }
+
+    /// An event in a chunk of its own.
+    pub(crate) fn push_in_new_chunk(&mut self, step: &EventStep<'_>, chunk: &Chunk) {
+        self.chunks.push(chunk.clone());
+        self.push(step);
+    }
+
+    /// Adds events that were read after these.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        let before = self.chunks.len();
+        self.chunks.append(&mut later.chunks);
+        later.items.iter_mut().for_each(|item| item.chunk += before);
+        self.items.append(&mut later.items);
+    }
+
+    pub(crate) fn reverse(&mut self) {
+        self.items.reverse();
+    }
+
+    /// Leaves out all but the first `count`.
+    pub(crate) fn truncate(&mut self, count: u64) {
+        if wide(self.items.len()) > count {
+            self.items.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Events {
+    type Item = Event<'a>;
+    type IntoIter = EventsIter<'a>;
+
+    fn into_iter(self) -> EventsIter<'a> {
+        self.iter()
+    }
+}
+
+/// Goes through [`Events`].
+#[derive(Debug, Clone)]
+pub struct EventsIter<'a> {
+    events: &'a Events,
+    next: usize,
+}
+
+impl<'a> Iterator for EventsIter<'a> {
+    type Item = Event<'a>;
+
+    fn next(&mut self) -> Option<Event<'a>> {
+        let event = self.events.get(self.next)?;
+        self.next += 1;
+        Some(event)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.events.len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for EventsIter<'_> {}

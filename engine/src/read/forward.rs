@@ -1,0 +1,144 @@
+//! Walking the log in commit order, never beyond the watermark: what cursors and
+//! reads of the whole log have in common.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::events::Events;
+use crate::catalog::view::{Entry, View};
+use crate::error::{Corrupt, Damage, Error, Result};
+use crate::place::Place;
+use crate::record::field::wide;
+use crate::record::layout::segment as layout;
+use crate::record::walk::{Step, Walk};
+use crate::segment::scan;
+
+/// How many bytes one `pread` asks for, unless a record needs more.
+const WINDOW_BYTES: u64 = 256 << 10;
+
+/// A place in the log that moves forward.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    shared: Shared,
+    view: Arc<View>,
+    entry: Arc<Entry>,
+    walk: Walk,
+    /// Events up to this position are passed over.
+    after: u64,
+    wanted: u64,
+}
+
+impl Forward {
+    /// Starts after `after`, which must be at most the head.
+    pub(crate) fn after(shared: Shared, after: u64) -> Result<Self> {
+        let view = shared.catalog.view();
+        let (place, position) = if after == 0 {
+            (Place::new(1, wide(layout::DATA)), 1)
+        } else {
+            shared.catalog.place(&view, after)?
+        };
+        let Some(entry) = view.entry(place.segment()).cloned() else {
+            return Err(Error::Closed);
+        };
+        let walk = Walk::new(entry.segment.seed, place.offset(), position, None);
+        Ok(Self { shared, view, entry, walk, after, wanted: WINDOW_BYTES })
+    }
+
+    /// Position of the last event that was delivered or passed over.
+    pub(crate) const fn position(&self) -> u64 {
+        self.after
+    }
+
+    /// Up to where everything was read.
+    pub(crate) fn place(&self) -> Place {
+        Place::new(self.entry.segment.number, self.walk.offset())
+    }
+
+    /// Up to `max` events that are durable, from one segment; none if there are none
+    /// yet. Damage behind some events is told by the next call.
+    pub(crate) fn next(&mut self, max: usize) -> Result<Events> {
+        loop {
+            let durable = self.shared.watermark.place();
+            let number = self.entry.segment.number;
+            let sealed = number < durable.segment();
+            let limit = if sealed { self.entry.facts()?.end } else { durable.offset() };
+            if self.walk.offset() >= limit && self.walk.between_groups() {
+                if !sealed {
+                    return Ok(Events::default());
+                }
+                self.next_segment()?;
+                continue;
+            }
+            let events = self.read(limit, max)?;
+            if !events.is_empty() || max == 0 {
+                return Ok(events);
+            }
+        }
+    }
+
+    fn read(&mut self, limit: u64, max: usize) -> Result<Events> {
+        let start = self.walk.offset();
+        let end = start.saturating_add(self.wanted).min(limit).max(start);
+        let chunk = self.entry.segment.chunk(start, end, limit.max(start))?;
+        self.wanted = WINDOW_BYTES;
+        let window = chunk.window();
+        let mut events = Events::default();
+        while events.len() < max && !(self.walk.between_groups() && self.walk.offset() >= limit) {
+            match self.walk.step(&window) {
+                Ok(Step::Event(event)) if event.head.position > self.after => {
+                    self.after = event.head.position;
+                    events.push(&event);
+                }
+                Ok(Step::Batch(batch)) => {
+                    let last = batch.first_position + u64::from(batch.events) - 1;
+                    if batch.events > 0 && last <= self.after {
+                        self.walk.skip_batch(&batch);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    if let Some(needed) = scan::more_needed(&error, &window, limit) {
+                        self.wanted = WINDOW_BYTES.max(needed);
+                    } else if events.is_empty() {
+                        let position = self.walk.next_position();
+                        return Err(self.entry.segment.fault(error, Some(position)));
+                    }
+                    break;
+                }
+            }
+        }
+        events.push_chunk(chunk);
+        Ok(events)
+    }
+
+    fn next_segment(&mut self) -> Result<()> {
+        let facts = self.entry.facts()?;
+        let number = self.entry.segment.number;
+        let whole = self.walk.next_position() == facts.next_position
+            && self.walk.previous_crc().is_none_or(|crc| crc == facts.end_crc);
+        if !whole {
+            return Err(Error::Corrupt(Corrupt {
+                file: self.entry.segment.name.clone(),
+                segment: number,
+                offset: facts.end,
+                position: Some(self.walk.next_position()),
+                cause: Damage::Link,
+            }));
+        }
+        if self.view.entry(number + 1).is_none() {
+            self.view = self.shared.catalog.view();
+        }
+        let next = self.view.entry(number + 1).cloned();
+        let Some(next) = next else {
+            return Err(self.entry.segment.corrupt(facts.end, Damage::Link));
+        };
+        self.walk = Walk::new(
+            next.segment.seed,
+            wide(layout::DATA),
+            facts.next_position,
+            Some(facts.end_crc),
+        );
+        self.entry = next;
+        Ok(())
+    }
+}

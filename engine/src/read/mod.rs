@@ -1,0 +1,31 @@
+//! Reading: events as they lie in the log, lent by what keeps their bytes alive.
+//!
+//! * [`events`]: a piece of the log that was read and checked
+//! * [`forward`]: walking the log in commit order
+//! * [`stream`]: one stream, forward or backward
+//! * [`all`]: the whole log, forward or backward
+//! * [`streams`]: which streams there are
+
+mod all;
+pub(crate) mod events;
+pub(crate) mod forward;
+mod stream;
+mod streams;
+
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::watermark::Watermark;
+
+pub use all::LogRead;
+pub use events::{Events, EventsIter};
+pub use stream::StreamRead;
+pub(crate) use streams::collect as collect_streams;
+pub use streams::{StreamInfo, Streams};
+
+/// What readers share with the log: enough to read on when the log is closed.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) watermark: Arc<Watermark>,
+}

@@ -1,0 +1,335 @@
+//! Event heads and payloads: made and read.
+//!
+//! A payload knows nothing of its place: it is made, with its CRC, outside any
+//! lock. The head gets position, version and time when the batch gets its place.
+
+use super::checksum::{Seed, seal_header};
+use super::field::{i16_at, i64_at, put_i64, put_u64, size, u16_at, u32_at, u64_at, u128_at, wide};
+use super::frame::put_common;
+use super::head::Head;
+use super::layout::event::{self, has};
+use super::layout::kind;
+use crate::time::{Occurred, Timestamp};
+
+/// The head's own fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EventHead {
+    pub(crate) position: u64,
+    pub(crate) version: u64,
+    pub(crate) recorded_at: i64,
+    pub(crate) last_of_batch: bool,
+}
+
+impl EventHead {
+    /// The header bytes and their CRC.
+    pub(crate) fn encode(
+        &self,
+        payload_len: u32,
+        payload_crc: u32,
+        seed: Seed,
+        offset: u64,
+    ) -> ([u8; event::LEN], u32) {
+        let mut header = [0; event::LEN];
+        let flags = if self.last_of_batch { event::LAST_OF_BATCH } else { 0 };
+        put_common(&mut header, kind::EVENT, flags, payload_len, payload_crc);
+        put_u64(&mut header, event::POSITION, self.position);
+        put_u64(&mut header, event::VERSION, self.version);
+        put_i64(&mut header, event::RECORDED_AT, self.recorded_at);
+        let crc = seal_header(&mut header, seed, offset);
+        (header, crc)
+    }
+
+    pub(crate) fn decode(head: &Head<'_>) -> Option<Self> {
+        if head.kind != kind::EVENT || head.flags & !event::LAST_OF_BATCH != 0 {
+            return None;
+        }
+        let decoded = Self {
+            position: u64_at(head.bytes, event::POSITION)?,
+            version: u64_at(head.bytes, event::VERSION)?,
+            recorded_at: i64_at(head.bytes, event::RECORDED_AT)?,
+            last_of_batch: head.flags & event::LAST_OF_BATCH != 0,
+        };
+        (decoded.position > 0 && decoded.version > 0).then_some(decoded)
+    }
+}
+
+/// What a payload is made of. Limits were checked by who fills it in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadParts<'a> {
+    pub(crate) id: u128,
+    pub(crate) stream: &'a str,
+    pub(crate) event_type: &'a str,
+    pub(crate) schema: u32,
+    pub(crate) occurred: Option<Occurred>,
+    pub(crate) tags: &'a [&'a str],
+    pub(crate) json: bool,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) correlation: Option<&'a str>,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) metadata: &'a [u8],
+    pub(crate) data: &'a [u8],
+}
+
+/// A length of something that its limit keeps within 8 bits.
+fn short(text: &str) -> u8 {
+    debug_assert!(text.len() <= usize::from(u8::MAX));
+    u8::try_from(text.len()).unwrap_or(u8::MAX)
+}
+
+fn put_short(out: &mut Vec<u8>, text: &str) {
+    out.push(short(text));
+    out.extend_from_slice(text.as_bytes());
+}
+
+impl PayloadParts<'_> {
+    fn flags(&self) -> u8 {
+        let mut flags = 0;
+        let mut set = |present: bool, bit: u8| flags |= if present { bit } else { 0 };
+        set(self.schema != 1, has::SCHEMA);
+        set(self.occurred.is_some(), has::OCCURRED);
+        set(!self.tags.is_empty(), has::TAGS);
+        set(self.content_type.is_some(), has::CONTENT_TYPE);
+        set(self.correlation.is_some(), has::CORRELATION);
+        set(self.cause.is_some(), has::CAUSE);
+        set(!self.metadata.is_empty(), has::METADATA);
+        set(self.json, has::JSON);
+        flags
+    }
+
+    /// Appends the payload to `out`, without the zeros that fill it up.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.id.to_be_bytes());
+        let stream_len = u16::try_from(self.stream.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&stream_len.to_le_bytes());
+        out.push(short(self.event_type));
+        out.push(self.flags());
+        out.extend_from_slice(self.stream.as_bytes());
+        out.extend_from_slice(self.event_type.as_bytes());
+        if self.schema != 1 {
+            out.extend_from_slice(&self.schema.to_le_bytes());
+        }
+        if let Some(occurred) = self.occurred {
+            out.extend_from_slice(&occurred.at.as_nanos().to_le_bytes());
+            let offset = occurred.offset_minutes.unwrap_or(event::OFFSET_ZULU);
+            out.extend_from_slice(&offset.to_le_bytes());
+            out.extend_from_slice(&[occurred.fraction_digits, 0]);
+        }
+        if !self.tags.is_empty() {
+            let bytes: usize = self.tags.iter().map(|tag| tag.len() + 1).sum();
+            out.extend_from_slice(&u16::try_from(bytes).unwrap_or(u16::MAX).to_le_bytes());
+            self.tags.iter().for_each(|tag| put_short(out, tag));
+        }
+        for text in [self.content_type, self.correlation, self.cause].into_iter().flatten() {
+            put_short(out, text);
+        }
+        if !self.metadata.is_empty() {
+            let len = u32::try_from(self.metadata.len()).unwrap_or(u32::MAX);
+            out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(self.metadata);
+        }
+        out.extend_from_slice(self.data);
+    }
+}
+
+/// Where each field of a payload stands: ranges as start and length, so that a
+/// decoded event is small and borrows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fields {
+    flags: u8,
+    stream_len: u16,
+    type_len: u8,
+    optional_at: u32,
+    metadata_len: u32,
+    data_at: u32,
+}
+
+/// The optional fields, found by walking over them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Optional<'a> {
+    pub(crate) schema: Option<u32>,
+    pub(crate) occurred: Option<Occurred>,
+    pub(crate) tags: &'a [u8],
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) correlation: Option<&'a str>,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) metadata: &'a [u8],
+    /// Where the data starts, counted from the first optional field.
+    len: usize,
+}
+
+/// Takes bytes off the front.
+struct Taker<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Taker<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn short_text(&mut self) -> Option<&'a str> {
+        let len = usize::from(*self.take(1)?.first()?);
+        std::str::from_utf8(self.take(len)?).ok()
+    }
+}
+
+fn occurred(bytes: &[u8]) -> Option<Occurred> {
+    let offset = i16_at(bytes, 8)?;
+    let fraction_digits = *bytes.get(10)?;
+    let zulu = offset == event::OFFSET_ZULU;
+    let sound = fraction_digits <= 9 && bytes.get(11) == Some(&0);
+    (sound && (zulu || offset.unsigned_abs() < 24 * 60)).then_some(Occurred {
+        at: Timestamp::from_nanos(i64_at(bytes, 0)?),
+        offset_minutes: (!zulu).then_some(offset),
+        fraction_digits,
+    })
+}
+
+/// Whether bytes are a sequence of tags.
+fn tags_hold(bytes: &[u8]) -> bool {
+    let mut taker = Taker { rest: bytes };
+    while !taker.rest.is_empty() {
+        if taker.short_text().is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+impl<'a> Optional<'a> {
+    fn read(flags: u8, bytes: &'a [u8]) -> Option<Self> {
+        let mut found = Self::default();
+        let mut taker = Taker { rest: bytes };
+        if flags & has::SCHEMA != 0 {
+            found.schema = Some(u32_at(taker.take(4)?, 0)?);
+        }
+        if flags & has::OCCURRED != 0 {
+            found.occurred = Some(occurred(taker.take(event::OCCURRED_LEN)?)?);
+        }
+        if flags & has::TAGS != 0 {
+            let len = usize::from(u16_at(taker.take(2)?, 0)?);
+            found.tags = taker.take(len)?;
+        }
+        if flags & has::CONTENT_TYPE != 0 {
+            found.content_type = Some(taker.short_text()?);
+        }
+        if flags & has::CORRELATION != 0 {
+            found.correlation = Some(taker.short_text()?);
+        }
+        if flags & has::CAUSE != 0 {
+            found.cause = Some(taker.short_text()?);
+        }
+        if flags & has::METADATA != 0 {
+            let len = size(u32_at(taker.take(4)?, 0)?);
+            found.metadata = taker.take(len)?;
+        }
+        found.len = bytes.len() - taker.rest.len();
+        Some(found)
+    }
+}
+
+impl Fields {
+    /// Reads where the fields of a payload stand, and checks that all of it makes
+    /// sense: lengths within the payload, names in UTF-8.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        let stream_len = u16_at(payload, event::STREAM_LEN)?;
+        let type_len = *payload.get(event::TYPE_LEN)?;
+        let flags = *payload.get(event::FLAGS)?;
+        let names = payload.get(event::NAMES..)?;
+        let (stream, rest) = names.split_at_checked(usize::from(stream_len))?;
+        let (event_type, rest) = rest.split_at_checked(usize::from(type_len))?;
+        std::str::from_utf8(stream).ok()?;
+        std::str::from_utf8(event_type).ok()?;
+        let optional_at = payload.len() - rest.len();
+        let mut fields = Self {
+            flags,
+            stream_len,
+            type_len,
+            optional_at: u32::try_from(optional_at).ok()?,
+            metadata_len: 0,
+            data_at: u32::try_from(optional_at).ok()?,
+        };
+        if flags & !has::JSON != 0 {
+            let optional = Optional::read(flags, rest)?;
+            if !tags_hold(optional.tags) {
+                return None;
+            }
+            fields.metadata_len = u32::try_from(optional.metadata.len()).ok()?;
+            fields.data_at = u32::try_from(optional_at + optional.len).ok()?;
+        }
+        Some(fields)
+    }
+
+    pub(crate) fn id(payload: &[u8]) -> u128 {
+        u128_at(payload, event::ID).unwrap_or_default().swap_bytes()
+    }
+
+    pub(crate) fn stream<'a>(&self, payload: &'a [u8]) -> &'a str {
+        let end = event::NAMES + usize::from(self.stream_len);
+        text(payload.get(event::NAMES..end))
+    }
+
+    pub(crate) fn event_type<'a>(&self, payload: &'a [u8]) -> &'a str {
+        let start = event::NAMES + usize::from(self.stream_len);
+        text(payload.get(start..start + usize::from(self.type_len)))
+    }
+
+    pub(crate) fn metadata<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        let end = size(self.data_at);
+        payload.get(end - size(self.metadata_len)..end).unwrap_or_default()
+    }
+
+    pub(crate) fn data<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        payload.get(size(self.data_at)..).unwrap_or_default()
+    }
+
+    pub(crate) const fn is_json(&self) -> bool {
+        self.flags & has::JSON != 0
+    }
+
+    /// The rarer fields. They were walked once when the payload was checked.
+    pub(crate) fn optional<'a>(&self, payload: &'a [u8]) -> Optional<'a> {
+        if self.flags & !has::JSON == 0 {
+            return Optional::default();
+        }
+        payload
+            .get(size(self.optional_at)..)
+            .and_then(|bytes| Optional::read(self.flags, bytes))
+            .unwrap_or_default()
+    }
+}
+
+/// A name that was found to be UTF-8 when the payload was checked.
+fn text(bytes: Option<&[u8]>) -> &str {
+    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+/// The texts of a sequence of tags.
+#[derive(Debug, Clone)]
+pub(crate) struct TagTexts<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> TagTexts<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl<'a> Iterator for TagTexts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let mut taker = Taker { rest: self.rest };
+        let tag = taker.short_text();
+        self.rest = taker.rest;
+        tag
+    }
+}
+
+/// The bytes of an event on disk for a payload of this length.
+pub(crate) fn record_len(payload_len: usize) -> Option<u64> {
+    Some(wide(super::layout::padded(payload_len)?.checked_add(event::LEN)?))
+}

@@ -1,0 +1,70 @@
+//! The header that all records share, read with its length proven before use.
+
+use super::checksum::{self, Seed};
+use super::field::{size, u16_at, u32_at};
+use super::layout::{ALIGN, head, padded};
+
+/// What stands at an offset, if it is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotARecord {
+    /// Nothing was written here, or it was zeroed: proves nothing about what was
+    /// here before.
+    Unwritten,
+    /// Bytes that are no header of this place: torn, damaged, stale or foreign.
+    Garbage,
+}
+
+/// A header whose CRC holds, so its lengths can be trusted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'a> {
+    /// All bytes of the header.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) crc: u32,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) payload_len: usize,
+    pub(crate) payload_crc: u32,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the header at the start of `bytes`, which stands at `offset` of the
+    /// segment with this seed.
+    pub(crate) fn read(bytes: &'a [u8], seed: Seed, offset: u64) -> Result<Self, NotARecord> {
+        Self::read_checked(bytes, seed, offset).ok_or_else(|| {
+            let look = bytes.get(..bytes.len().min(head::END)).unwrap_or_default();
+            if look.iter().all(|byte| *byte == 0) {
+                NotARecord::Unwritten
+            } else {
+                NotARecord::Garbage
+            }
+        })
+    }
+
+    fn read_checked(bytes: &'a [u8], seed: Seed, offset: u64) -> Option<Self> {
+        let kind = *bytes.get(head::KIND)?;
+        let header_len = usize::from(u16_at(bytes, head::HEADER_LEN)?);
+        let plausible = kind != 0
+            && (head::END..=head::MAX).contains(&header_len)
+            && header_len.is_multiple_of(ALIGN);
+        if !plausible {
+            return None;
+        }
+        let header = bytes.get(..header_len)?;
+        if !checksum::header_holds(header, seed, offset) {
+            return None;
+        }
+        Some(Self {
+            bytes: header,
+            crc: u32_at(header, head::HEADER_CRC)?,
+            kind,
+            flags: *header.get(head::FLAGS)?,
+            payload_len: size(u32_at(header, head::PAYLOAD_LEN)?),
+            payload_crc: u32_at(header, head::PAYLOAD_CRC)?,
+        })
+    }
+
+    /// Header, payload and the zeros behind it; `None` if that is no length.
+    pub(crate) fn total_len(&self) -> Option<usize> {
+        padded(self.payload_len)?.checked_add(self.bytes.len())
+    }
+}

@@ -1,0 +1,103 @@
+//! Making the decision durable: the tail is cut, what is kept is synced, the witness
+//! is refreshed; only then is anything served.
+
+use std::sync::Arc;
+
+use super::analysis::Analysis;
+use crate::commit::{Tail, write_control, write_slot};
+use crate::error::{Error, Result};
+use crate::io::Storage;
+use crate::planted::{self, Bug};
+use crate::segment::witness::{Slot, next_slot};
+use crate::segment::{Segment, scan};
+
+/// How many zeros are written at a time.
+const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Applies what was decided and returns where the log goes on. May be interrupted
+/// anywhere and done again: what is cut is cut at the same place again, since
+/// nothing before that place is touched.
+pub(crate) fn apply(storage: &dyn Storage, analysis: &Analysis, epoch: u128) -> Result<Tail> {
+    for name in &analysis.survey.temporaries {
+        storage.remove(name).map_err(|error| Error::io("remove", name, error))?;
+    }
+    let mut tail = tail(analysis)?;
+    if analysis.recovery.clean {
+        return Ok(tail);
+    }
+    if let Some(discarded) = &analysis.recovery.discarded
+        && !planted::active(Bug::TailNotCut)
+    {
+        cut(&tail.segment, discarded.offset)?;
+        for segment in &analysis.later {
+            cut(segment, 0)?;
+        }
+    }
+    if !planted::active(Bug::RecoveredNotSynced) {
+        let scanned =
+            analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
+        for segment in scanned {
+            sync(segment)?;
+        }
+        storage
+            .sync_dir()
+            .map_err(|error| Error::io("sync directory of", &storage.describe(), error))?;
+    }
+    let witness = tail.witness(analysis.log, epoch, false);
+    write_slot(&mut tail, &witness)?;
+    drop(write_control(storage, &witness));
+    Ok(tail)
+}
+
+/// Zeroes everything from `offset` on that is not zero, and makes that durable.
+fn cut(segment: &Segment, offset: u64) -> Result<()> {
+    let len = segment.len()?;
+    let start = offset.min(len);
+    let Some(end) = scan::last_written(segment, start, len)? else { return Ok(()) };
+    let mut at = start;
+    while at < end {
+        let zeros = usize::try_from(end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        let zeros = ZEROS.get(..zeros).unwrap_or_default();
+        segment
+            .file()
+            .write_all_at(zeros, at)
+            .map_err(|error| Error::io("write", &segment.name, error))?;
+        at += crate::record::field::wide(zeros.len());
+    }
+    if planted::active(Bug::CutNotSynced) { Ok(()) } else { sync(segment) }
+}
+
+fn sync(segment: &Segment) -> Result<()> {
+    segment.file().sync_all().map_err(|error| Error::io("sync", &segment.name, error))
+}
+
+fn tail(analysis: &Analysis) -> Result<Tail> {
+    let number = analysis.end.place.segment();
+    let segment = analysis
+        .segments
+        .last()
+        .ok_or_else(|| super::survey::damage(number, crate::error::Damage::Missing))?;
+    let sequence = analysis
+        .slots
+        .iter()
+        .filter_map(|slot| match slot {
+            Slot::Witness(witness) => Some(witness.sequence),
+            Slot::Blank | Slot::Bad => None,
+        })
+        .max()
+        .map_or(1, |newest| newest.saturating_add(1));
+    Ok(Tail {
+        segment: Arc::clone(segment),
+        first_position: analysis.header.first_position,
+        previous_crc: analysis.header.previous_crc,
+        durable: analysis.end.place,
+        position: analysis.end.next_position - 1,
+        last_group: analysis.end.last_group,
+        last_crc: analysis.end.last_crc,
+        last_time: analysis.end.last_time,
+        appended: false,
+        sequence,
+        slot: next_slot(&analysis.slots),
+        witnessed: analysis.end.place,
+    })
+}

@@ -1,0 +1,24 @@
+//! Opening: where the log ends, what of its tail is kept, and what is damage.
+//!
+//! * [`survey`]: which files there are
+//! * [`identity`]: which log it is, and its newest segment
+//! * [`analysis`]: reading from the last known durable place to the end
+//! * [`evidence`]: what stands beyond the end
+//! * [`decision`]: the table that tells a torn tail from damage
+//! * [`apply`]: making the decision durable
+//! * [`create`]: a new log
+//!
+//! Everything up to the decision only reads, so that verifying can do the same
+//! without changing a byte. Applying can be repeated from any point: it zeroes
+//! only what was decided to be no part of the log, and syncs that before
+//! anything else is believed to be durable.
+
+pub(crate) mod analysis;
+pub(crate) mod apply;
+mod create;
+mod decision;
+mod evidence;
+mod identity;
+pub(crate) mod survey;
+
+pub(crate) use create::create;

@@ -1,0 +1,86 @@
+//! What the files of a log are called. Nobody else makes or takes apart a name.
+
+use crate::place::SEGMENT_MAX;
+
+/// The mirror of the witness.
+pub(crate) const CONTROL: &str = "control";
+
+/// Who holds the lock; written by the storage.
+const LOCK: &str = "lock";
+
+const SEGMENT_SUFFIX: &str = ".seg";
+const RUN_SUFFIX: &str = ".idx";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+const DIGITS: usize = 20;
+
+/// What a name in the directory stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    Segment(u64),
+    /// The index of a segment.
+    Run(u64),
+    /// Half-written: left by a crash, of no use.
+    Temporary,
+    Control,
+    Lock,
+    /// Not of the log: never touched.
+    Foreign,
+}
+
+pub(crate) fn segment(number: u64) -> String {
+    format!("{number:020}{SEGMENT_SUFFIX}")
+}
+
+pub(crate) fn run(number: u64) -> String {
+    format!("{number:020}{RUN_SUFFIX}")
+}
+
+/// What a run is called until it is whole.
+pub(crate) fn temporary_run(number: u64) -> String {
+    format!("{number:020}{RUN_SUFFIX}{TEMPORARY_SUFFIX}")
+}
+
+pub(crate) fn parse(name: &str) -> Named {
+    match name {
+        CONTROL => return Named::Control,
+        LOCK => return Named::Lock,
+        _ => {}
+    }
+    if let Some(number) = name.strip_suffix(SEGMENT_SUFFIX).and_then(number) {
+        Named::Segment(number)
+    } else if let Some(number) = name.strip_suffix(RUN_SUFFIX).and_then(number) {
+        Named::Run(number)
+    } else if name
+        .strip_suffix(TEMPORARY_SUFFIX)
+        .and_then(|name| name.strip_suffix(RUN_SUFFIX))
+        .and_then(number)
+        .is_some()
+    {
+        Named::Temporary
+    } else {
+        Named::Foreign
+    }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let plain = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = plain.then(|| digits.parse().ok())??;
+    (1..=SEGMENT_MAX).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_parsed_as_what_it_was_made_for() {
+        assert_eq!(parse(&segment(7)), Named::Segment(7));
+        assert_eq!(parse(&run(7)), Named::Run(7));
+        assert_eq!(parse(&temporary_run(7)), Named::Temporary);
+        assert_eq!(parse(CONTROL), Named::Control);
+        for foreign in ["7.seg", "0000000000000000000x.seg", "notes.txt", ".idx.tmp", "x.tmp"] {
+            assert_eq!(parse(foreign), Named::Foreign, "{foreign}");
+        }
+        assert_eq!(parse(&segment(0)), Named::Foreign);
+    }
+}

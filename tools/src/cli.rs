@@ -1,0 +1,276 @@
+//! The command line: names, arguments and their help. No behaviour.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use annals::{Expected, Uuid};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
+3 an I/O or log error.";
+
+/// An embedded, append-only event log: import, look, follow, verify.
+#[derive(Debug, Parser)]
+#[command(name = "annals", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object a line, and nothing else, on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A tour on real input: import, fold, conflict, tail, kill and reopen, verify.
+    ///
+    /// Checks each promise that it shows; the exit code is 1 if one does not hold.
+    Demo(Demo),
+    /// Append JSON lines, or the history of a git repository.
+    ///
+    /// Running it again adds only what is new: lines whose id is in the log already
+    /// with the same content (stream, type, schema, data, tags) are passed over; other
+    /// content under a known id is an error. Lines without an id cannot be recognised,
+    /// and are added each time. A bad line ends the import with its number; what was
+    /// imported before it stays.
+    Import(Import),
+    /// Print events as JSON lines, in commit order.
+    Export(Export),
+    /// Append one event; prints its position and version.
+    ///
+    /// Where the stream is not as `--expect` says, nothing is written and the exit code
+    /// is 1.
+    Append(Append),
+    /// Print one stream.
+    Read(Read),
+    /// Print events and follow the log, until Ctrl-C.
+    ///
+    /// For a log that no other process writes. Starts at the first event unless told
+    /// otherwise.
+    Tail(Tail),
+    /// List streams and their versions.
+    Streams(Streams),
+    /// Print how much is in the log, and how it was last closed.
+    Stat(OneLog),
+    /// Read everything and check it; never writes.
+    ///
+    /// Each damage is named with its file, offset and cause, and the exit code is then 1.
+    /// A tail that a killed writer did not finish is no damage.
+    Verify(OneLog),
+    /// The process that the tour kills.
+    #[command(hide = true)]
+    DemoWriter(OneLog),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneLog {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to make the log, and keep it; must not exist or be empty. Without it the
+    /// log is made in a temporary directory and removed at the end.
+    pub(crate) dir: Option<PathBuf>,
+    /// The git repository whose history is imported [default: the working directory;
+    /// where that is none, a generated web shop].
+    #[arg(long, value_name = "REPO")]
+    pub(crate) git: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The log's directory; made if it is not there.
+    pub(crate) log: PathBuf,
+    /// JSON lines, plain or compressed (zstd, gzip: recognised by content); `-` is
+    /// standard input, and the default.
+    #[arg(value_name = "FILE|-", conflicts_with = "git")]
+    pub(crate) file: Option<PathBuf>,
+    /// Import the first-parent history of HEAD of this git repository: an event per file
+    /// and commit, stream `file-<path>`.
+    #[arg(long, value_name = "REPO")]
+    pub(crate) git: Option<PathBuf>,
+    /// Events per batch, each committed whole. A batch also ends at 8 MiB.
+    #[arg(long, value_name = "N", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) batch: u32,
+    /// How safe a batch is before the next one starts.
+    #[arg(long, value_enum, default_value_t = Durability::Durable)]
+    pub(crate) durability: Durability,
+}
+
+/// How safe an append is when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// Synced to the device: survives a power cut.
+    Durable,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Only events after this position.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// Only events up to this position, and with it.
+    #[arg(long, value_name = "P")]
+    pub(crate) until: Option<u64>,
+    /// At most this many events.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Only events of this stream.
+    #[arg(long, value_name = "S")]
+    pub(crate) stream: Option<String>,
+    /// The last event first.
+    #[arg(long)]
+    pub(crate) backward: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Append {
+    /// The log's directory; made if it is not there.
+    pub(crate) log: PathBuf,
+    /// The stream to append to.
+    pub(crate) stream: String,
+    /// The event's type.
+    #[arg(long = "type", value_name = "T")]
+    pub(crate) event_type: String,
+    /// What happened, as JSON text; `-` reads it from standard input.
+    #[arg(long, value_name = "JSON|-", allow_negative_numbers = true)]
+    pub(crate) data: Option<String>,
+    /// What to note beside it, as JSON text.
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
+    pub(crate) metadata: Option<String>,
+    /// The event's id: an event that is there already under it is not added again.
+    #[arg(long, value_name = "UUID")]
+    pub(crate) id: Option<Uuid>,
+    /// What caused it: the id of an event or message.
+    #[arg(long, value_name = "X")]
+    pub(crate) caused_by: Option<String>,
+    /// What it belongs to: a conversation, a process.
+    #[arg(long, value_name = "X")]
+    pub(crate) correlation: Option<String>,
+    /// A tag; may be given several times.
+    #[arg(long = "tag", value_name = "K")]
+    pub(crate) tags: Vec<String>,
+    /// Where the stream must be, or nothing is written: any, none (no event yet),
+    /// exists, or its version.
+    #[arg(long, value_name = "any|none|exists|N", default_value = "any", value_parser = expected)]
+    pub(crate) expect: Expected,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Read {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// The stream.
+    pub(crate) stream: String,
+    /// The lowest version to print.
+    #[arg(long, value_name = "V", default_value_t = 1)]
+    pub(crate) from: u64,
+    /// The highest version to print.
+    #[arg(long, value_name = "V")]
+    pub(crate) to: Option<u64>,
+    /// The last event first.
+    #[arg(long)]
+    pub(crate) backward: bool,
+    /// At most this many events.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Start after this position.
+    #[arg(long, value_name = "P", group = "from")]
+    pub(crate) after: Option<u64>,
+    /// Start at the first event; this is the default.
+    #[arg(long, group = "from")]
+    pub(crate) start: bool,
+    /// Start behind the last event: only what is appended from now on.
+    #[arg(long, group = "from")]
+    pub(crate) end: bool,
+    /// Only events of this stream.
+    #[arg(long, value_name = "S")]
+    pub(crate) stream: Option<String>,
+    /// End after this many events.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// End when nothing was printed for this long; fractions are fine.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) idle_exit: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Streams {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Only streams of this category: the part of the name before the first `-`.
+    #[arg(long, value_name = "C", value_parser = category)]
+    pub(crate) category: Option<String>,
+    /// Only streams whose name starts with this.
+    #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+    /// Only the N longest, the longest first.
+    #[arg(long, value_name = "N")]
+    pub(crate) longest: Option<usize>,
+}
+
+fn expected(text: &str) -> Result<Expected, String> {
+    match text {
+        "any" => Ok(Expected::Any),
+        "none" => Ok(Expected::NoStream),
+        "exists" => Ok(Expected::Exists),
+        version => version
+            .parse()
+            .map(Expected::Exact)
+            .map_err(|_| "it is any, none, exists or a version (0 or more)".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "it is a number of seconds, 0 or more".to_owned())
+}
+
+fn category(text: &str) -> Result<String, String> {
+    if text.contains('-') {
+        return Err("a category ends before the first `-`, and so has none".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn expectations_are_words_or_versions() {
+        assert_eq!(expected("none"), Ok(Expected::NoStream));
+        assert_eq!(expected("0"), Ok(Expected::Exact(0)));
+        assert!(expected("-1").is_err());
+        assert!(expected("some").is_err());
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction_but_no_sign() {
+        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        assert!(seconds("-1").is_err());
+        assert!(seconds("NaN").is_err());
+        assert!(seconds("soon").is_err());
+    }
+}

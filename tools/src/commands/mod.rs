@@ -1,0 +1,37 @@
+//! The commands: each takes its arguments, does one thing to a log, and prints.
+
+mod append;
+mod demo;
+mod export;
+mod import;
+mod read;
+mod stat;
+mod streams;
+mod tail;
+mod verify;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Answer, Failure};
+use crate::output::Output;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
+    let mut output = Output::new(arguments.json);
+    let answer = match arguments.command {
+        Command::Demo(asked) => demo::run(&asked, &mut output)?,
+        Command::DemoWriter(asked) => demo::write_until_killed(&asked.log, &mut output)?,
+        Command::Import(asked) => import::run(&asked, &mut output)?,
+        Command::Export(asked) => export::run(&asked, &mut output)?,
+        Command::Append(asked) => append::run(&asked, &mut output)?,
+        Command::Read(asked) => read::run(&asked, &mut output)?,
+        Command::Tail(asked) => tail::run(&asked, &mut output)?,
+        Command::Streams(asked) => streams::run(&asked, &mut output)?,
+        Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
+        Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
+    };
+    match output.flush() {
+        // The answer stands, whether or not all of it was read.
+        Err(failure) if failure.is_broken_pipe() => Ok(answer),
+        flushed => flushed.map(|()| answer),
+    }
+}

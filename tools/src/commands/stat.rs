@@ -1,0 +1,101 @@
+//! `annals stat`: how much is in a log, and how it was last closed.
+
+use std::path::Path;
+
+use annals::{Discarded, Recovery};
+use serde::Serialize;
+
+use crate::error::{Answer, Failure, OfLog};
+use crate::open::{Missing, with_log};
+use crate::output::style::{DIM, HEADING};
+use crate::output::{Output, units};
+
+#[derive(Serialize)]
+struct Stat<'a> {
+    log: String,
+    head: u64,
+    events: u64,
+    streams: u64,
+    segments: u64,
+    segment_bytes: u64,
+    index_runs: u64,
+    index_bytes: u64,
+    other_bytes: u64,
+    #[serde(flatten)]
+    opened: Opened<'a>,
+}
+
+/// What opening a log found at its end, as it is told in every command.
+#[derive(Serialize)]
+pub(super) struct Opened<'a> {
+    closed_cleanly: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discarded: Option<Tail<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tail<'a> {
+    segment: u64,
+    offset: u64,
+    bytes: u64,
+    reason: std::borrow::Cow<'a, str>,
+}
+
+impl From<&Recovery> for Opened<'_> {
+    fn from(recovery: &Recovery) -> Self {
+        let tail = |tail: &Discarded| Tail {
+            segment: tail.segment,
+            offset: tail.offset,
+            bytes: tail.bytes,
+            reason: tail.reason.to_string().into(),
+        };
+        Self { closed_cleanly: recovery.clean, discarded: recovery.discarded.as_ref().map(tail) }
+    }
+}
+
+pub(crate) fn run(path: &Path, output: &mut Output) -> Result<Answer, Failure> {
+    with_log(path, Missing::Refuse, |log| {
+        let stats = log.stats().of(path)?;
+        let stat = Stat {
+            log: stats.log.to_string(),
+            head: stats.head,
+            events: stats.events,
+            streams: stats.streams,
+            segments: stats.segments,
+            segment_bytes: stats.segment_bytes,
+            index_runs: stats.index_runs,
+            index_bytes: stats.index_bytes,
+            other_bytes: stats.other_bytes,
+            opened: log.recovery().into(),
+        };
+        if output.is_json() {
+            output.object(&stat)?;
+        } else {
+            print(output, &stat, log.recovery())?;
+        }
+        output.flush()?;
+        Ok(Answer::Yes)
+    })
+}
+
+fn print(output: &mut Output, stat: &Stat<'_>, recovery: &Recovery) -> Result<(), Failure> {
+    let total = stat.segment_bytes + stat.index_bytes + stat.other_bytes;
+    let mut row = |name: &str, value: String| {
+        output.line(format_args!("{HEADING}{name:<12}{HEADING:#}{value}"))
+    };
+    row("log", stat.log.clone())?;
+    row("head", format!("position {}", units::count(stat.head)))?;
+    row("events", units::count(stat.events))?;
+    row("streams", units::count(stat.streams))?;
+    row(
+        "segments",
+        format!("{:<10}{}", units::count(stat.segments), units::bytes(stat.segment_bytes)),
+    )?;
+    row(
+        "index",
+        format!("{:<10}{}", units::counted(stat.index_runs, "run"), units::bytes(stat.index_bytes)),
+    )?;
+    row("other", format!("{:<10}{}", "", units::bytes(stat.other_bytes)))?;
+    row("in all", format!("{:<10}{}", "", units::bytes(total)))?;
+    row("last close", format!("{DIM}{recovery}{DIM:#}"))
+}

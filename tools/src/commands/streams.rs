@@ -1,0 +1,93 @@
+//! `annals streams`: names and versions.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use annals::Log;
+use serde::Serialize;
+
+use crate::cli::Streams;
+use crate::error::{Answer, Failure, OfLog};
+use crate::open::{Missing, with_log};
+use crate::output::style::NAME;
+use crate::output::{Output, printable, units};
+
+/// Where versions are not known beforehand, their column has this width.
+const VERSION_WIDTH: usize = 10;
+
+#[derive(Serialize)]
+struct Stream<'a> {
+    stream: &'a str,
+    version: u64,
+}
+
+pub(crate) fn run(asked: &Streams, output: &mut Output) -> Result<Answer, Failure> {
+    with_log(&asked.log, Missing::Refuse, |log| {
+        match asked.longest {
+            Some(most) => print_longest(log, asked, most, output)?,
+            None => {
+                each(log, asked, |name, version| print(output, VERSION_WIDTH, name, version))?;
+            }
+        }
+        output.flush()?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// Hands on the streams that were asked for, sorted by name.
+fn each(
+    log: &Log,
+    asked: &Streams,
+    mut take: impl FnMut(&str, u64) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let category = asked.category.as_deref().unwrap_or_default();
+    // A name of the category starts with it, so the longer of the two is what to
+    // look up; both are checked.
+    let prefix = if category.len() > asked.prefix.len() { category } else { &asked.prefix };
+    let mut streams = log.streams(prefix).of(&asked.log)?;
+    while let Some(stream) = streams.next().of(&asked.log)? {
+        let in_category = asked
+            .category
+            .as_deref()
+            .is_none_or(|category| stream.name.split('-').next() == Some(category));
+        if in_category && stream.name.starts_with(&asked.prefix) {
+            take(stream.name, stream.version)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps no more than `most` names in memory, however many streams there are.
+fn print_longest(
+    log: &Log,
+    asked: &Streams,
+    most: usize,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    // The shortest is on top of the heap, and of equally long ones the last by name.
+    let mut longest = BinaryHeap::new();
+    each(log, asked, |name, version| {
+        longest.push(Reverse((version, Reverse(name.to_owned()))));
+        if longest.len() > most {
+            longest.pop();
+        }
+        Ok(())
+    })?;
+    let longest = longest.into_sorted_vec();
+    let width = longest.first().map_or(0, |Reverse((version, _))| units::count(*version).len());
+    for Reverse((version, Reverse(name))) in &longest {
+        print(output, width, name, *version)?;
+    }
+    Ok(())
+}
+
+fn print(output: &mut Output, width: usize, stream: &str, version: u64) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.object(&Stream { stream, version });
+    }
+    output.line(format_args!(
+        "{:>width$}  {NAME}{}{NAME:#}",
+        units::count(version),
+        printable(stream)
+    ))
+}

@@ -1,0 +1,30 @@
+//! Opening a log for a command, and closing it in every case.
+
+use std::path::Path;
+
+use annals::{Log, Options};
+
+use crate::error::{Failure, OfLog};
+
+/// Whether a command may make the log that it is pointed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// A mistyped path must not leave an empty log behind.
+    Refuse,
+    Make,
+}
+
+/// Opens the log at `path`, runs `work` on it, and closes it, also after an error, so
+/// that the next opening finds it closed. The first error is the one reported.
+pub(crate) fn with_log<T>(
+    path: &Path,
+    missing: Missing,
+    work: impl FnOnce(&Log) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let log = Options::new().create(missing == Missing::Make).open(path).of(path)?;
+    let outcome = work(&log);
+    let closed = log.close().of(path);
+    let value = outcome?;
+    closed?;
+    Ok(value)
+}

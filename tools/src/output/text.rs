@@ -1,0 +1,33 @@
+//! Text from a log, made safe for a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The text with its control characters spelled out: what is in a log must not move
+/// the cursor or ring the bell of who reads it.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut spelled = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            // Writing to a string does not fail.
+            let _ = write!(spelled, "{}", character.escape_default());
+        } else {
+            spelled.push(character);
+        }
+    }
+    Cow::Owned(spelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert_eq!(printable("case-1 é 🎉"), "case-1 é 🎉");
+        assert_eq!(printable("a\u{1b}[31m\n\u{9b}"), "a\\u{1b}[31m\\n\\u{9b}");
+    }
+}
