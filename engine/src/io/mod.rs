@@ -109,6 +109,12 @@ pub trait Storage: Send + Sync + Debug {
     /// directory exclude each other within one process too.
     fn lock(&self) -> Result<Box<dyn StorageLock>, LockError>;
 
+    /// Keeps writers out while somebody reads, without leaving a trace; several readers
+    /// may hold it at once. Unless a storage knows better, it is the writer's lock.
+    fn lock_shared(&self) -> Result<Box<dyn StorageLock>, LockError> {
+        self.lock()
+    }
+
     /// The wall clock, in nanoseconds since 1970-01-01 UTC.
     fn now(&self) -> i64;
 

@@ -186,6 +186,18 @@ impl Storage for OsStorage {
         Ok(Box::new(OsLock { _locked: locked }))
     }
 
+    fn lock_shared(&self) -> Result<Box<dyn StorageLock>, LockError> {
+        if !cfg!(unix) {
+            return self.lock();
+        }
+        let locked = self.lock_target().map_err(LockError::Io)?;
+        match locked.try_lock_shared() {
+            Ok(()) => Ok(Box::new(OsLock { _locked: locked })),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { pid: self.holder(&locked) }),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        }
+    }
+
     fn now(&self) -> i64 {
         let nanos = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),

@@ -100,10 +100,8 @@ impl Container {
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
     Group {
-        frame: GroupFrame,
         crc: u32,
         offset: u64,
-        end: u64,
     },
     Batch(BatchHead),
     Event(EventStep<'a>),
@@ -236,7 +234,7 @@ impl Walk {
         self.previous_crc = Some(head.crc);
         self.group = Some(container(end, frame.batches, head.payload_crc));
         self.at += wide(head.bytes.len());
-        Ok(Step::Group { frame, crc: head.crc, offset, end })
+        Ok(Step::Group { crc: head.crc, offset })
     }
 
     fn enter_batch<'a>(&mut self, head: &Head<'_>) -> Result<Step<'a>, Fault> {
