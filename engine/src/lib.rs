@@ -1,7 +1,65 @@
-//! annals: an embedded, append-only event log.
+//! annals: an embedded, append-only event log. What SQLite is to tables, annals is to
+//! event streams.
+//!
+//! A program links it and appends events to streams, with optimistic concurrency; reads
+//! streams and the whole log back; and tails one gapless log in commit order. There is
+//! no server. A log is a directory, written by one process at a time.
+//!
+//! ```
+//! use annals::{Batch, Expected, Log, NewEvent, Start};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("shop");
+//! let log = Log::open(path)?;
+//!
+//! let placed = NewEvent::new("OrderPlaced").json(r#"{"total":12}"#);
+//! let committed = log.append(Batch::new().write("order-17", Expected::NoStream, [placed]))?;
+//! assert_eq!(committed.version("order-17"), Some(1));
+//!
+//! let mut cursor = log.cursor(Start::Beginning)?;
+//! for event in &cursor.poll(100)? {
+//!     println!("{} {} {}", event.position(), event.stream(), event.event_type());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | open and close a log | [`Log::open`], [`Options`], [`Log::close`] |
+//! | append | [`Batch`], [`NewEvent`], [`Expected`], [`Log::append`], [`Committed`] |
+//! | read | [`Log::read`], [`Log::read_all`], [`Log::event`], [`Event`] |
+//! | follow | [`Log::cursor`], [`Cursor`], [`Start`] |
+//! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
+//! | check a log | [`verify`] |
+//! | test your own program's faults | `io::sim` (feature `sim`) |
+//!
+//! # What is promised
+//!
+//! * A batch is all or nothing, over any number of streams, before and after any crash.
+//! * [`Log::append`] returns when the batch is durable: synced to the device. Nothing is
+//!   called durable before its sync succeeded, and no failed sync is tried again.
+//! * Positions are dense, in commit order, and published in that order: a reader that
+//!   has seen 1020 has seen everything below it.
+//! * An id is in a log once, for ever: the same batch again returns the first outcome.
+//! * Every record that is read has its checksum checked, every time. Damage is an
+//!   error, never a shorter log.
+//! * Reads never block appends.
+//!
+//! The price of a durable append alone is one write and one sync; appends from several
+//! threads share a sync.
+//!
+//! # Features
+//!
+//! * `sim`: the simulated storage, `io::sim`.
+//! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
+//!   Not for programs.
 
 pub mod io;
 pub mod limits;
+#[cfg(feature = "planted")]
+pub mod planted;
 
 mod batch;
 mod catalog;
@@ -14,7 +72,8 @@ mod expected;
 mod log;
 mod options;
 mod place;
-pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod read;
 mod record;
 mod recovered;

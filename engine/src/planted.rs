@@ -7,6 +7,7 @@
 /// A fault that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
 pub enum Bug {
     /// Record headers do not depend on their place.
     CrcNotSeeded,

@@ -1,4 +1,10 @@
 //! Locks, full disks, failing devices, processes that are not the writer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 
 use annals::io::sim::{Call, CallKind, Failure, Fault, Nth, SimStorage, Times};

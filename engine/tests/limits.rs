@@ -1,4 +1,10 @@
 //! Bad input is told by what it is, how large it is and how large it may be.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 
 use annals::io::sim::SimStorage;

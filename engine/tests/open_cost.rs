@@ -1,4 +1,10 @@
 //! What opening costs, by the storage's own count.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 
 use annals::io::sim::SimStorage;

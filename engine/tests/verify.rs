@@ -1,4 +1,10 @@
 //! Verifying: any flipped bit is named, and no read returns wrong data.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 
 use annals::io::sim::SimStorage;
@@ -100,7 +106,7 @@ fn flip_all(name: &str, every: u64) {
 }
 
 fn reads_nothing_wrong(disk: &SimStorage, expected: &[Seen], bit: u64) {
-    let reading = if bit % 2 == 0 { Reading::Mapped } else { Reading::Pread };
+    let reading = if bit.is_multiple_of(2) { Reading::Mapped } else { Reading::Pread };
     let Ok(log) = options().reading(reading).open_on(Arc::new(disk.clone())) else { return };
     if let Ok(all) = read(&log) {
         assert!(all == expected, "bit {bit}: a read ended early or returned wrong data");

@@ -11,9 +11,6 @@ use crate::planted::{self, Bug};
 use crate::segment::witness::{Slot, next_slot};
 use crate::segment::{Segment, scan};
 
-/// How many zeros are written at a time.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-
 /// Applies what was decided and returns where the log goes on. May be interrupted
 /// anywhere and done again: what is cut is cut at the same place again, since
 /// nothing before that place is touched.
@@ -54,16 +51,9 @@ fn cut(segment: &Segment, offset: u64) -> Result<()> {
     let len = segment.len()?;
     let start = offset.min(len);
     let Some(end) = scan::last_written(segment, start, len)? else { return Ok(()) };
-    let mut at = start;
-    while at < end {
-        let zeros = usize::try_from(end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
-        let zeros = ZEROS.get(..zeros).unwrap_or_default();
-        segment
-            .file()
-            .write_all_at(zeros, at)
-            .map_err(|error| Error::io("write", &segment.name, error))?;
-        at += crate::record::field::wide(zeros.len());
-    }
+    segment
+        .zero(start, end, &mut |_| {})
+        .map_err(|error| Error::io("write", &segment.name, error))?;
     if planted::active(Bug::CutNotSynced) { Ok(()) } else { sync(segment) }
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum ReadMode {
 const FIRST_READ: u64 = 4096;
 
 /// How many zeros are written at a time.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Bytes of a segment, kept alive by whoever holds this.
 #[derive(Debug, Clone)]
@@ -156,15 +156,26 @@ impl Segment {
         let _one_at_a_time = self.securing.lock();
         let mut at = self.secured();
         let wanted = wanted.max(needed).next_multiple_of(PAGE);
-        while at < wanted {
-            let len = (wanted - at).min(wide(ZEROS.len()));
-            let zeros = usize::try_from(len).ok().and_then(|len| ZEROS.get(..len));
-            let zeros = zeros.unwrap_or_default();
-            if let Err(error) = self.file.write_all_at(zeros, at) {
-                return if at >= needed { Ok(()) } else { Err(self.no_space(error, needed - at)) };
-            }
-            at += len;
-            self.secured.store(at, Ordering::Release);
+        let zeroed = self.zero(at, wanted, &mut |upto| {
+            at = upto;
+            self.secured.store(upto, Ordering::Release);
+        });
+        match zeroed {
+            Err(error) if at < needed => Err(self.no_space(error, needed - at)),
+            // As much as is needed is there; what is wanted beyond it can wait.
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes zeros from `start` to `end`, and tells up to where it has come.
+    pub(crate) fn zero(&self, start: u64, end: u64, done: &mut dyn FnMut(u64)) -> io::Result<()> {
+        let mut at = start;
+        while at < end {
+            let len = usize::try_from(end - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
+            let zeros = ZEROS.get(..len).unwrap_or_default();
+            self.file.write_all_at(zeros, at)?;
+            at += wide(len);
+            done(at);
         }
         Ok(())
     }

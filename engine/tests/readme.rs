@@ -1,0 +1,37 @@
+//! What the README shows is what a user gets.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+fn readme() -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_first_program_of_the_readme_is_the_example() {
+    let readme = readme();
+    let block = readme.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = include_str!("../examples/shop.rs");
+    assert!(example.ends_with(block), "README and examples/shop.rs differ");
+    let main = block.split("fn main").nth(1).unwrap();
+    let lines = main.lines().filter(|line| !line.trim().starts_with("//")).count();
+    assert!(lines <= 20, "{lines} lines");
+}
+
+#[test]
+fn the_first_program_of_the_readme_runs_and_prints_what_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut program = std::env::current_exe().unwrap();
+    program.pop();
+    program.pop();
+    program.push("examples");
+    program.push(format!("shop{}", std::env::consts::EXE_SUFFIX));
+    let output = Command::new(program).current_dir(directory.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let shown = readme();
+    let shown = shown.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(printed, shown);
+}
