@@ -97,13 +97,14 @@ impl Log {
         let next_position =
             if planted::active(Bug::PositionsRestarted) { 1 } else { analysis.end.next_position };
         let last_time = analysis.end.last_time;
+        let last_mark = analysis.indexer.last_mark();
         let segment = Arc::clone(&tail.segment);
         let recovery = analysis.recovery.clone();
         let log = analysis.log;
         let (view, table) = view_of(analysis);
         let catalog = Arc::new(Catalog::new(storage, log, mode, view));
         let shared = Shared { catalog: Arc::clone(&catalog), watermark: Arc::clone(&watermark) };
-        let resume = Resume { segment, table, next_position, last_time, tail };
+        let resume = Resume { segment, table, next_position, last_time, last_mark, tail };
         let committer = Arc::new(Committer::new(catalog, watermark, settings, resume));
         let worker = Mutex::new(start_worker(&committer, settings.threads)?);
         Ok(Self { committer, shared, recovery, worker, _lock: lock })

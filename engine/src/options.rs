@@ -45,8 +45,7 @@ pub enum Background {
 /// let log = Options::new().segment_bytes(8 << 20).open(&path)?;
 /// log.close()?;
 /// assert!(Options::new().create(false).open(&path).is_ok());
-/// # Ok::<(), annals::Error>(())
-/// # .map_err(|error| std::io::Error::other(error))
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]

@@ -51,6 +51,11 @@ impl Indexer {
         Self { table, next_position: first_position, marked: None }
     }
 
+    /// Offset of the last marked group; 0 if none is.
+    pub(crate) fn last_mark(&self) -> u64 {
+        self.marked.unwrap_or_default()
+    }
+
     pub(crate) fn into_table(self) -> Table {
         self.table
     }

@@ -61,6 +61,8 @@ pub(crate) struct Resume {
     pub(crate) table: SharedTable,
     pub(crate) next_position: u64,
     pub(crate) last_time: i64,
+    /// Offset of the last group that the table marks; 0 if it marks none.
+    pub(crate) last_mark: u64,
     pub(crate) tail: Tail,
 }
 
@@ -87,8 +89,9 @@ impl Committer {
         settings: Settings,
         resume: Resume,
     ) -> Self {
-        let Resume { segment, table, next_position, last_time, tail } = resume;
-        let queue = Queue::new(segment, table, tail.durable.offset(), next_position, last_time);
+        let Resume { segment, table, next_position, last_time, last_mark, tail } = resume;
+        let queue =
+            Queue::new(segment, table, tail.durable.offset(), next_position, last_time, last_mark);
         Self {
             catalog,
             watermark,

@@ -88,6 +88,8 @@ pub(super) struct Queue {
     pub(super) spare: Option<Arc<Segment>>,
     /// Memory of groups that were written.
     pub(super) buffers: Vec<Vec<u8>>,
+    /// Offset of the last marked group; 0 if none is. Marks are a function of the log,
+    /// so that an index can be compared with it.
     last_mark: u64,
     /// The segment has no group yet, but a header; or it is a spare that has neither.
     opens: Option<u64>,
@@ -100,6 +102,7 @@ impl Queue {
         offset: u64,
         next_position: u64,
         last_time: i64,
+        last_mark: u64,
     ) -> Self {
         Self {
             state: State::Open,
@@ -113,7 +116,7 @@ impl Queue {
             last_time,
             spare: None,
             buffers: Vec::new(),
-            last_mark: 0,
+            last_mark,
             opens: None,
         }
     }
