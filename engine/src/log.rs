@@ -300,7 +300,7 @@ fn start_worker(committer: &Arc<Committer>, threads: bool) -> Result<Option<Join
     if !threads {
         return Ok(None);
     }
-    let (sender, receiver) = crossbeam_channel::bounded(64);
+    let (sender, receiver) = crossbeam_channel::unbounded();
     let worker = Arc::clone(committer);
     let handle = std::thread::Builder::new()
         .name("annals".to_owned())

@@ -19,7 +19,7 @@ fn opening_a_closed_log_of_a_million_events_in_40_segments_reads_no_record_of_a_
     for round in 0..1000 {
         batch.clear();
         for n in 0..1000 {
-            let stream = format!("s-{}", (round * 31 + n) % 5000);
+            let stream = format!("s-{}", (round * 1000 + n) % 5000);
             batch.write(&stream, Expected::Any, [NewEvent::new("Happened").data(b"1234")]);
         }
         log.append(&batch).unwrap();
@@ -71,4 +71,27 @@ fn a_durable_append_alone_costs_one_write_and_one_sync() {
     assert_eq!(after.write - before.write, 100);
     assert_eq!(after.sync_data + after.sync_all - before.sync_data - before.sync_all, 100);
     assert_eq!(after.calls() - before.calls(), 200, "{before:?} {after:?}");
+}
+
+#[test]
+fn an_idle_log_writes_its_witness_and_then_nothing() {
+    let disk = SimStorage::new();
+    let log = Options::new().segment_bytes(64 << 10).open_on(Arc::new(disk.clone())).unwrap();
+    let mut batch = Batch::new();
+    batch.write("a", Expected::Any, [NewEvent::new("Happened")]);
+    log.append(&batch).unwrap();
+    let settled = || {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        disk.changes()
+    };
+    let after_witness = settled();
+    assert_eq!(settled(), after_witness, "an idle log goes on writing");
+    // With it, damage to what was synced last is no torn tail any more.
+    disk.kill();
+    let name = "00000000000000000001.seg";
+    let mut bytes = disk.read_file(name).unwrap();
+    bytes[4096..].fill(0);
+    disk.write_file(name, &bytes);
+    let error = Options::new().open_on(Arc::new(disk.clone())).unwrap_err();
+    assert!(matches!(error, annals::Error::Corrupt(_)), "{error}");
 }

@@ -35,17 +35,22 @@ impl Committer {
         // A log that was poisoned meanwhile writes nothing more.
         let usable = queue.writable();
         drop(queue);
+        let witnessed = tail.durable == tail.witnessed;
         let outcome = usable.and_then(|()| self.write(&mut pending, &mut tail));
         if let Err(error) = &outcome {
             self.poison(error);
         }
         let rolled = outcome.is_ok() && pending.opens.is_some();
+        let unwitnessed = outcome.is_ok() && witnessed && !rolled;
         drop(tail);
         self.hand_over(pending);
         let told = if planted::active(Bug::LeadersErrorNotShared) { Ok(()) } else { outcome };
         group.settle(told.map_err(poisoned));
         if rolled {
             self.after_roll();
+        }
+        if unwitnessed || rolled {
+            self.send(Job::Watch);
         }
     }
 

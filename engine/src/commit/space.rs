@@ -35,27 +35,43 @@ pub(crate) enum Job {
     Spare,
     /// Make runs of sealed segments.
     Index,
-    /// Write down what is durable.
+    /// Mirror the witness that the roll left in the new segment.
     Witness,
+    /// Something is durable that no witness says: write one when the log is idle.
+    Watch,
 }
 
 impl Committer {
     pub(super) fn send(&self, job: Job) {
         if let Some(worker) = &*self.worker.lock() {
-            // A full or closed channel only means that the appender does it later.
-            let _later = worker.try_send(job);
+            // A closed channel only means that the appender does it later.
+            let _later = worker.send(job);
         }
     }
 
     /// The background thread: works until the channel is closed.
     pub(crate) fn work(&self, jobs: &Receiver<Job>) {
+        // Where the log was durable when it was last looked at, while it is not known to
+        // be idle: without this the thread sleeps until there is something to do.
+        let mut watched = None;
         loop {
-            match jobs.recv_timeout(IDLE) {
+            let next = match watched {
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(_) => jobs.recv_timeout(IDLE),
+            };
+            match next {
                 Ok(Job::Extend) => self.extend_ahead(),
                 Ok(Job::Spare) => self.spare_ahead(),
                 Ok(Job::Index) => self.index_waiting(),
                 Ok(Job::Witness) => self.mirror_witness(),
-                Err(RecvTimeoutError::Timeout) => self.witness_when_idle(),
+                Ok(Job::Watch) => watched = Some(self.watermark.place()),
+                Err(RecvTimeoutError::Timeout) => {
+                    let place = self.watermark.place();
+                    let idle = watched.replace(place) == Some(place);
+                    if idle && self.witness_when_idle() {
+                        watched = None;
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

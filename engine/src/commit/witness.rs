@@ -99,18 +99,20 @@ impl Committer {
     }
 
     /// Nothing was appended for a while: what is durable is written down, so that damage
-    /// to what was synced last is told from a torn tail.
-    pub(super) fn witness_when_idle(&self) {
-        let Some(mut tail) = self.tail.try_lock() else { return };
+    /// to what was synced last is told from a torn tail. Returns whether there is
+    /// nothing left to write down.
+    pub(super) fn witness_when_idle(&self) -> bool {
+        let Some(mut tail) = self.tail.try_lock() else { return false };
         if tail.durable == tail.witnessed || self.queue.lock().usable().is_err() {
-            return;
+            return true;
         }
         let witness = tail.witness(self.catalog.log, self.settings.epoch, false);
         if let Err(error) = write_slot(&mut tail, &witness) {
             self.poison(&error);
-            return;
+            return true;
         }
         drop(tail);
         drop(write_control(&*self.catalog.storage, &witness));
+        true
     }
 }

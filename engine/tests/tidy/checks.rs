@@ -38,7 +38,7 @@ const HOMES: [(&str, &[&str], &[&str]); 6] = [
 ];
 
 /// The one module of the benches that maps files, for floors without the log.
-const BENCHES_MAP: &str = "benches/src/map.rs";
+const BENCHES_MAP: &str = "benches/src/floors/map.rs";
 
 /// Parts of file names, and where they may stand in a literal. The storage makes the
 /// lock by itself, so it has to know that one name.
