@@ -1,1 +1,23 @@
-//! Placeholder.
+//! Crash-state exploration, planted bugs and fuzz targets of annals.
+//!
+//! A program (a few steps on a log) runs on the simulated disk. Before each call that
+//! changes the disk, every crash at that moment is tried on a copy: the log must
+//! open, hold what an oracle outside it says, and go on. [`explore`] does that for
+//! all short programs and for random long ones, [`faults`] makes each call fail,
+//! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
+//!
+//! * [`program`]: the language of steps
+//! * [`oracle`]: what was submitted, acknowledged and shown
+//! * [`run`]: a program on a disk
+//! * [`crash`]: crash states and what must hold in them
+//! * [`check`]: reading a log in every way
+//!
+//! Nothing here is part of the log; it uses only what the log shows to everybody.
+
+pub mod check;
+pub mod crash;
+pub mod explore;
+pub mod numbers;
+pub mod oracle;
+pub mod program;
+pub mod run;

@@ -33,7 +33,7 @@ const FAILED: u8 = 3;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The library refused, or the log is not as it should be.
-    #[error("{log}: {source}")]
+    #[error("{}", of_log(log, source))]
     Log { log: String, source: annals::Error },
 
     /// One event of an import cannot be appended.
@@ -101,6 +101,14 @@ impl Failure {
             Self::Usage { .. } => Some("`annals help` tells how each command is used".to_owned()),
             Self::Tour(_) => None,
         }
+    }
+}
+
+/// The error with the log that it is about, where it does not name that itself.
+fn of_log(log: &str, error: &annals::Error) -> String {
+    match error {
+        annals::Error::Locked { .. } | annals::Error::NotFound { .. } => error.to_string(),
+        _ => format!("{log}: {error}"),
     }
 }
 

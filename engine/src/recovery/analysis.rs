@@ -319,8 +319,12 @@ fn decide_end(
     let Evidence { beyond, proven, bytes } =
         evidence::gather(stop.place, &beyond, &identity.witnesses)?;
     let head = scan.end.next_position - 1;
+    // A close mark alone may be written and not durable yet: the witness of the close is
+    // written after the mark was synced.
+    let witnessed = |witness: &Witness| witness.closed && witness.durable == scan.end.place;
+    let closed = scan.end.closed && identity.witnesses.iter().any(witnessed);
     let mut recovery = Recovery {
-        clean: scan.end.closed && number == identity.newest,
+        clean: closed && number == identity.newest,
         head,
         scanned_bytes: scan.scanned_bytes,
         discarded: None,

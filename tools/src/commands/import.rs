@@ -105,7 +105,7 @@ fn print(output: &mut Output, done: &Done, head: u64, span: Duration) -> Result<
         units::count(passed_over)
     ))?;
     let bytes = if done.input_bytes > 0 {
-        format!(", {}", units::byte_rate(done.input_bytes, span))
+        format!(", {} of input", units::byte_rate(done.input_bytes, span))
     } else {
         String::new()
     };

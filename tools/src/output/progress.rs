@@ -15,14 +15,14 @@ pub(crate) struct Progress {
 impl Progress {
     /// Over bytes: of how many, where that is known.
     pub(crate) fn bytes(total: Option<u64>) -> Self {
-        let known = "{bar:32} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}";
+        let known = "{bar:20} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}";
         let unknown = "{spinner} {bytes}  {bytes_per_sec}  {msg}";
         Self::new(total, known, unknown)
     }
 
     /// Over events: of how many, where that is known.
     pub(crate) fn events(total: Option<u64>) -> Self {
-        let known = "{bar:32} {human_pos} of {human_len} events  {per_sec}";
+        let known = "{bar:20} {human_pos} of {human_len} events  {per_sec}";
         let unknown = "{spinner} {human_pos} events  {per_sec}";
         Self::new(total, known, unknown)
     }

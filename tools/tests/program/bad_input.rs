@@ -38,7 +38,7 @@ fn what_is_no_json_is_refused_with_its_column() {
     refused("{\"stream\":\"s\",", &["column 14", "EOF"]);
     refused("nonsense", &["no JSON object"]);
     refused("[\"s\",\"T\"]", &["no JSON object"]);
-    refused("{\"stream\":\"s\",\"type\":\"T\",\"data\":{\"a\":1]}", &["column 37"]);
+    refused("{\"stream\":\"s\",\"type\":\"T\",\"data\":{\"a\":1]}", &["column 39"]);
     refused("{\"stream\":\"s\",\"type\":\"T\",\"data\":1} {}", &["trailing characters"]);
 }
 
@@ -96,7 +96,7 @@ fn a_bad_id_time_or_base64_is_shown() {
 fn bytes_that_are_no_utf8_are_refused_with_their_place() {
     refused_bytes(b"{\"stream\":\"\xff\"}", 3, &["byte 12 is not UTF-8"]);
     let in_data = b"{\"stream\":\"s\",\"type\":\"T\",\"data\":\"\xc3\x28\"}";
-    refused_bytes(in_data, 3, &["byte 35 is not UTF-8"]);
+    refused_bytes(in_data, 3, &["byte 34 is not UTF-8"]);
 }
 
 #[test]

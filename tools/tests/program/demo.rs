@@ -47,7 +47,7 @@ fn it_tours_a_git_history_and_clears_up() {
         "refused, stream \"account-1\" is at version 2, expected version 1",
         "followed 2,000 live",
         "not closed",
-        "acknowledged and missing: 0",
+        "acknowledged but missing: 0",
         "ok      the fold finds the 4 files that `git ls-tree` lists",
     ] {
         assert!(ran.stdout.contains(words), "{words:?} is not in:\n{}", ran.stdout);

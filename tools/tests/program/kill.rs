@@ -12,19 +12,19 @@ use crate::support::{Random, RealLog, Room, annals, command, parse_lines, real_l
 #[test]
 fn receipt_is_there_once_after_kills_and_one_more_import() {
     let Some(real) = real_log("receipt", "receipt.jsonl") else { return };
-    survive(&real, "16", 1..=8);
+    survive(&real, "16", 1..=12);
 }
 
 #[test]
 fn gitmoji_files_are_there_once_after_kills_and_one_more_import() {
     let Some(real) = real_log("gitmoji-files", "gitmoji-files.jsonl") else { return };
-    survive(&real, "7", 101..=108);
+    survive(&real, "7", 101..=110);
 }
 
 #[test]
 fn loans_are_there_once_after_kills_and_one_more_import() {
     let Some(real) = real_log("bpi2012-loans", "bpi2012-loans.jsonl.zst") else { return };
-    survive(&real, "256", 201..=202);
+    survive(&real, "256", 201..=204);
 }
 
 /// For each seed: imports and kills up to three times, then imports to the end.
@@ -35,7 +35,8 @@ fn survive(real: &RealLog, batch: &str, seeds: impl IntoIterator<Item = u64>) {
         let room = Room::new();
         let log = room.log();
         for _ in 0..=random.below(3) {
-            let micros = u64::try_from(whole.as_micros()).unwrap();
+            // Mostly before its end: what is there already makes it faster.
+            let micros = u64::try_from(whole.as_micros()).unwrap() * 3 / 4;
             let delay = Duration::from_micros(random.below(micros.max(1)));
             let ended = import_and_kill(&log, &real.file, batch, delay);
             eprintln!("seed {seed}: killed after {delay:?} of {whole:?} ({ended})");

@@ -4,12 +4,12 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals::{Batch, Expected, Log, NewEvent, Recovery, Uuid};
 use serde_json::json;
 
-use super::tour::{Tour, timed};
+use super::tour::Tour;
 use crate::error::{Answer, Failure, OfLog};
 use crate::open::{Missing, with_log};
 use crate::output::{Output, units};
@@ -65,20 +65,23 @@ pub(super) fn step(log_path: &Path, tour: &mut Tour<'_>) -> Result<(), Failure> 
         "killed after {} of two events were acknowledged",
         units::counted(units::wide(acknowledged.len()), "durable batch")
     ))?;
-    let (found, span) =
-        timed(|| with_log(log_path, Missing::Refuse, |log| look(log, log_path, &acknowledged)))?;
+    let reopening = Instant::now();
+    let (found, span) = with_log(log_path, Missing::Refuse, |log| {
+        let span = reopening.elapsed();
+        Ok((look(log, log_path, &acknowledged)?, span))
+    })?;
     let Found { recovery, missing, taken, given } = found;
-    tour.say(format_args!("reopened and looked up: {recovery} ({})", units::duration(span)))?;
+    tour.say(format_args!("reopened in {}: {recovery}", units::duration(span)))?;
     let acked = units::wide(acknowledged.len());
     let more = taken.saturating_sub(acked);
     tour.say(format_args!(
-        "acknowledged and missing: {missing}; committed but killed before it could say so: {more}"
+        "acknowledged but missing: {missing}; whole, but killed before it could say so: {more}"
     ))?;
     tour.facts(
         "kill",
         json!({ "acknowledged": acked, "missing": missing, "unacknowledged_kept": more,
             "closed_cleanly": recovery.clean, "head": recovery.head,
-            "seconds": span.as_secs_f64() }),
+            "reopen_seconds": span.as_secs_f64() }),
     )?;
     tour.check(
         !recovery.clean && missing == 0 && acked > 0,

@@ -142,7 +142,7 @@ fn tell(
         units::count(seen.live)
     ))?;
     tour.say(format_args!(
-        "{}, {}, one event and one sync a commit at most",
+        "{}, {}: the threads share their syncs",
         units::duration(span),
         units::rate(WRITERS * EVENTS_EACH, "durable appends", span)
     ))?;

@@ -11,7 +11,7 @@ use super::files;
 use super::shop::{self, Totals};
 use super::tour::{Tour, timed};
 use crate::error::{Failure, OfLog};
-use crate::git::History;
+use crate::git::{GitError, History};
 use crate::import::{Counts, Importer};
 use crate::output::progress::Progress;
 use crate::output::units;
@@ -54,6 +54,9 @@ impl Subject {
                 Self::Git { repository, history: Box::new(history), named: false }
             }
             Ok(_) => Self::Shop { why: "nothing was committed here yet".to_owned() },
+            Err(GitError::NoRepository { .. }) => {
+                Self::Shop { why: "this directory is no git repository".to_owned() }
+            }
             Err(error) => Self::Shop { why: error.to_string() },
         })
     }
@@ -120,10 +123,13 @@ fn tell(
         units::counted(stats.streams, "stream")
     ))?;
     tour.say(format_args!(
-        "{}, {}, in {}, each synced to the disk before the next",
+        "{}, {}, {}",
         units::duration(span),
         units::rate(counts.imported, "events", span),
-        units::counted(counts.batches, "batch")
+        match counts.batches {
+            1 => "1 batch, synced to the disk".to_owned(),
+            more => format!("{more} batches, each synced to the disk before the next"),
+        }
     ))?;
     tour.facts(
         "import",

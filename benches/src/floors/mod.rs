@@ -1,0 +1,11 @@
+//! The floors: small loops that do what cannot be left out, and nothing else.
+//!
+//! * [`device`]: one write and one sync (w1)
+//! * [`group`]: many threads share them (w2)
+//! * [`walk`]: headers and checksums of a mapped log (w4)
+//! * [`map`]: the mapping itself, the only place with `unsafe`
+
+pub mod device;
+pub mod group;
+pub mod map;
+pub mod walk;

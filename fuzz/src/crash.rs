@@ -1,0 +1,244 @@
+//! Crash states: which ones a disk can be left in, and what must hold in each.
+//!
+//! Programs and their enumeration are elsewhere: this sees one disk at one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use annals::io::sim::{Fate, KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
+use annals::{Log, Reading};
+
+use crate::check::{agrees, must_open, no_stray, read_all, segments};
+use crate::numbers::{Numbers, narrow, wide};
+use crate::oracle::{Broken, Oracle, Told};
+
+/// Up to so many pending units every subset is looked at.
+const EXHAUSTIVE_UNITS: usize = 6;
+
+/// What survives of the pending units.
+#[derive(Debug, Clone)]
+pub enum Survivors {
+    /// Those at these places.
+    Of(BTreeSet<usize>),
+    /// What [`power_cut`] chooses: torn and garbled sectors too.
+    Seeded(u64),
+}
+
+impl Survivors {
+    /// The disk after such a power cut.
+    pub fn of(&self, disk: &SimStorage) -> SimStorage {
+        let after = disk.fork();
+        match self {
+            Self::Of(kept) => after.power_cut(|place, _: &Unit| {
+                if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose }
+            }),
+            Self::Seeded(seed) => power_cut(&after, *seed),
+        }
+        after
+    }
+}
+
+/// Cuts the power, by a seed: units survive, or not, or are torn or garbled.
+///
+/// A sector that holds durable bytes too is torn, not garbled: each of its bytes is
+/// the old or the new one, so that what did not change stays. A disk that turns
+/// such bytes into others has hurt durable data, which `damage` is about.
+pub fn power_cut(disk: &SimStorage, seed: u64) {
+    let mut durable = BTreeMap::new();
+    let mut holds_durable = |unit: &Unit| {
+        let UnitKind::Sector { index } = unit.kind else { return false };
+        let bytes = durable
+            .entry(Arc::clone(&unit.name))
+            .or_insert_with(|| disk.read_durable(&unit.name).unwrap_or_default());
+        shown(bytes, index)
+    };
+    let delicate: Vec<bool> = disk.pending_units().iter().map(&mut holds_durable).collect();
+    let mut chooser = Seeded::new(seed);
+    disk.power_cut(|place, unit: &Unit| match chooser.decide(place, unit) {
+        Verdict::Garble(choice) if delicate.get(place) != Some(&false) => {
+            Verdict::Tear(narrow(choice % 512))
+        }
+        verdict => verdict,
+    });
+}
+
+/// Whether anything but zeros stands in a sector.
+fn shown(bytes: &[u8], sector: u64) -> bool {
+    let bytes = bytes.get(narrow(sector.saturating_mul(512))..).unwrap_or_default();
+    bytes.iter().take(512).any(|byte| *byte != 0)
+}
+
+/// The power cuts to look at: every subset of up to six units, samples of more.
+/// Sectors that are zero before and after are left out: whether they survive is
+/// not to be seen.
+pub fn survivors(disk: &SimStorage, samples: u64, seed: u64) -> Vec<Survivors> {
+    let units = disk.pending_units();
+    let mut files = BTreeMap::new();
+    let matters = |(place, unit): (usize, &Unit)| {
+        let UnitKind::Sector { index } = unit.kind else { return Some(place) };
+        let (written, durable) = files
+            .entry(Arc::clone(&unit.name))
+            .or_insert_with(|| {
+                let (written, durable) = (disk.read_file(&unit.name), disk.read_durable(&unit.name));
+                (written.unwrap_or_default(), durable.unwrap_or_default())
+            });
+        (shown(written, index) || shown(durable, index)).then_some(place)
+    };
+    let places: Vec<usize> = units.iter().enumerate().filter_map(matters).collect();
+    let subset = |mask: u64| {
+        let kept = places.iter().enumerate().filter(|(bit, _)| mask >> (bit % 64) & 1 == 1);
+        Survivors::Of(kept.map(|(_, place)| *place).collect())
+    };
+    let mut all = Vec::new();
+    let mut numbers = Numbers::new(seed);
+    if places.len() <= EXHAUSTIVE_UNITS {
+        all.extend((0..1 << places.len()).map(subset));
+    } else {
+        all.extend([subset(0), subset(u64::MAX)]);
+        for place in &places {
+            let others = places.iter().copied().filter(|other| other != place);
+            all.push(Survivors::Of(others.collect()));
+            all.push(Survivors::Of(BTreeSet::from([*place])));
+        }
+        all.extend((0..samples).map(|_| subset(numbers.next())));
+    }
+    if !units.is_empty() {
+        all.extend((0..samples).map(|_| Survivors::Seeded(numbers.next())));
+    }
+    all
+}
+
+/// What is done beyond the plain check of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Whether recovery itself is crashed at each of its calls.
+    pub nested: bool,
+    /// Whether the probe ends with a close; with a power cut if not.
+    pub close: bool,
+}
+
+/// Checks the state that a power cut has left. Nothing is pending on this disk.
+///
+/// # Errors
+/// The first promise that is broken.
+pub fn check_power_cut(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u64, Broken> {
+    let nested = depth.nested.then(|| disk.fork());
+    let found = open_and_check(disk, oracle, Reading::Mapped)?;
+    let before = segments(disk);
+    // Served, then the power goes again: all of it is durable by now.
+    disk.power_cut(LoseAll);
+    let again = Oracle { kept: found, ..Oracle::default() };
+    let log = must_open(disk, Reading::Pread)?;
+    converged(&log, &again)?;
+    if segments(disk) != before {
+        let what = "the second opening changes the segments";
+        return Err(Broken::new("7: recovery converges", what));
+    }
+    probe(disk, log, &again, depth.close)?;
+    nested.map_or(Ok(0), |disk| crash_recovery(&disk, &again))
+}
+
+/// Checks what a killed process leaves: the next one opens it and serves it, and then
+/// the power goes.
+///
+/// # Errors
+/// The first promise that is broken.
+pub fn check_kill(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u64, Broken> {
+    disk.kill();
+    let nested = if depth.nested { crash_recovery(&disk.fork(), oracle)? } else { 0 };
+    let found = open_and_check(disk, oracle, Reading::Pread)?;
+    let again = Oracle { kept: found, ..Oracle::default() };
+    disk.power_cut(LoseAll);
+    let log = must_open(disk, Reading::Mapped).map_err(|b| b.within("served, then cut"))?;
+    converged(&log, &again).map_err(|broken| broken.within("served, then cut"))?;
+    probe(disk, log, &again, depth.close)?;
+    Ok(nested)
+}
+
+fn open_and_check(
+    disk: &SimStorage,
+    oracle: &Oracle,
+    reading: Reading,
+) -> Result<Vec<Told>, Broken> {
+    let log = must_open(disk, reading)?;
+    let found = read_all(&log)?;
+    oracle.admits(&found)?;
+    agrees(&log, &found)?;
+    no_stray(disk)?;
+    Ok(found)
+}
+
+/// A log that was recovered before is as it was, and has nothing more to discard.
+fn converged(log: &Log, oracle: &Oracle) -> Result<(), Broken> {
+    if let Some(discarded) = &log.recovery().discarded {
+        let what = format!("discarded a second time: {discarded:?}");
+        return Err(Broken::new("7: recovery converges", what));
+    }
+    let found = read_all(log)?;
+    if found != oracle.kept {
+        let what = format!("served {:?}, then found {found:?}", oracle.kept);
+        return Err(Broken::new("9: what was served is there", what));
+    }
+    agrees(log, &found)
+}
+
+/// Appends, ends the life, opens again and reads back.
+fn probe(disk: &SimStorage, log: Log, oracle: &Oracle, close: bool) -> Result<(), Broken> {
+    let failed = |error| Broken::new("10: a probe works", error);
+    let probe = vec![Told::make("probe", 1 << 120, 600)];
+    let committed = log.append(&oracle.batch(&probe)).map_err(failed)?;
+    let next = wide(oracle.kept.len()) + 1;
+    if committed.first_position() != next || committed.is_deduplicated() {
+        let what = format!("the probe got position {}, not {next}", committed.first_position());
+        return Err(Broken::new("8: positions go on after the last one", what));
+    }
+    if close {
+        log.close().map_err(failed)?;
+    } else {
+        disk.power_cut(LoseAll);
+        drop(log);
+    }
+    let before = disk.fingerprint();
+    let mut grown = oracle.clone();
+    grown.kept.extend(probe);
+    let log = must_open(disk, Reading::Mapped).map_err(|broken| broken.within("after a probe"))?;
+    let found = read_all(&log).map_err(|broken| broken.within("after a probe"))?;
+    grown.admits(&found).map_err(|broken| broken.within("after a probe"))?;
+    agrees(&log, &found).map_err(|broken| broken.within("after a probe"))?;
+    if close && (!log.recovery().clean || disk.fingerprint() != before) {
+        let what = "a log that was closed is not clean, or opening it writes";
+        return Err(Broken::new("7: recovery converges", what));
+    }
+    no_stray(disk)
+}
+
+/// Opens the log and cuts the power at each call that this makes: whatever is left
+/// opens to the same state.
+fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
+    let outcome = Arc::new(Mutex::new((0, Ok(()))));
+    let (seen, expected) = (Arc::clone(&outcome), oracle.clone());
+    disk.on_call(move |call, disk| {
+        let mut outcome = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for fate in 0..3 {
+            if outcome.1.is_err() {
+                return;
+            }
+            let after = disk.fork();
+            match fate {
+                0 => after.power_cut(LoseAll),
+                1 => after.power_cut(KeepAll),
+                _ => power_cut(&after, call.number),
+            }
+            outcome.0 += 1;
+            outcome.1 = must_open(&after, Reading::Pread)
+                .and_then(|log| read_all(&log))
+                .and_then(|found| expected.admits(&found))
+                .map_err(|broken| broken.within(format!("cut in recovery, at {call:?}")));
+        }
+    });
+    let log = must_open(disk, Reading::Mapped);
+    disk.clear_hook();
+    drop(log?);
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    outcome.1.clone().map(|()| outcome.0)
+}
