@@ -28,6 +28,13 @@ fn the_first_program_of_the_readme_runs_and_prints_what_it_says() {
     program.pop();
     program.push("examples");
     program.push(format!("shop{}", std::env::consts::EXE_SUFFIX));
+    // `cargo test` builds the examples; a run of this test alone does not.
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "-p", "annals", "--example", "shop"])
+            .status();
+        assert!(built.unwrap().success());
+    }
     let output = Command::new(program).current_dir(directory.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).unwrap();
