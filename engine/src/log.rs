@@ -85,7 +85,7 @@ impl Log {
         };
         let epoch = storage.random();
         let how = How { mode, strict: options.strict, write: true };
-        let analysis = find_or_create(&storage, options, how, epoch)?;
+        let (analysis, created) = find_or_create(&storage, options, how, epoch)?;
         let tail = apply::apply(&*storage, &analysis, epoch)?;
         let settings = Settings {
             epoch,
@@ -99,7 +99,8 @@ impl Log {
         let last_time = analysis.end.last_time;
         let last_mark = analysis.indexer.last_mark();
         let segment = Arc::clone(&tail.segment);
-        let recovery = analysis.recovery.clone();
+        let mut recovery = analysis.recovery.clone();
+        recovery.clean |= created;
         let log = analysis.log;
         let (view, table) = view_of(analysis);
         let catalog = Arc::new(Catalog::new(storage, log, mode, view));
@@ -255,17 +256,18 @@ fn find_or_create(
     options: &Options,
     how: How,
     epoch: u128,
-) -> Result<Analysis> {
+) -> Result<(Analysis, bool)> {
     let load = |_, number| runs::load_from(&**storage, how.mode, number);
     if let Some(analysis) = analyse(&**storage, how, &load)? {
-        return Ok(analysis);
+        return Ok((analysis, false));
     }
     let log = storage.describe();
     if !options.create {
         return Err(Error::NotFound { log });
     }
     create(&**storage, epoch)?;
-    analyse(&**storage, how, &load)?.ok_or(Error::NotFound { log })
+    let analysis = analyse(&**storage, how, &load)?.ok_or(Error::NotFound { log })?;
+    Ok((analysis, true))
 }
 
 /// The segments and indexes as recovery found them, and the table that appends go on

@@ -39,8 +39,6 @@ pub enum Bug {
     StaleIndexBelieved,
     /// Payloads are not checked when a group is recovered.
     PayloadUnchecked,
-    /// A batch is written as two groups.
-    BatchSplit,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Whether the log had been closed; if not, its writer was killed, crashed or
+    /// Whether the log had been closed, or was made by this opening; if not, its writer was killed, crashed or
     /// lost power.
     pub clean: bool,
     /// Position of the last event that was kept; 0 in an empty log.

@@ -11,4 +11,4 @@ impl run::Observe for D { fn moment(&self, disk:&SimStorage, o:&oracle::Oracle)-
  d.power_cut(LoseAll);
  let l=check::must_open(&d,annals::Reading::Pread)?; println!("2: {}", l.recovery());
  Ok(()) } }
-fn main(){ let p:program::Program=std::env::args().nth(1).unwrap().parse().unwrap(); let n=p.0.len(); let r=run::run(&p,Arc::new(D),|s|s+2>=n); println!("{r:?}"); }
+fn main(){ let p:program::Program=std::env::args().nth(1).unwrap().parse().unwrap(); let n=p.0.len(); let r=run::run(&p,Arc::new(D),|s|s+1>=n); println!("{r:?}"); }

@@ -246,7 +246,12 @@ impl Base {
                     files.insert((*name).clone(), bytes.clone());
                 }
             });
-            for other in names {
+            // The control file mirrors the witness of the newest segment. Swapping the two
+            // takes both away: that is two losses, not one.
+            for other in names.iter().filter(|other| **other != "control") {
+                if *name == "control" {
+                    continue;
+                }
                 add(format!("{name} and {other} swapped"), &|files| {
                     let (one, two) = (files.remove(*name), files.remove(*other));
                     files.extend(one.map(|bytes| ((*other).clone(), bytes)));

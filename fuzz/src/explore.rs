@@ -194,7 +194,7 @@ fn program_of(plan: &Plan, number: u64) -> (Program, usize) {
         }
         left -= count;
     }
-    let program = Program::random(digest(&(plan.seed, left)), 40);
+    let program = Program::random(digest(&(plan.seed, left)), 16);
     (program, 0)
 }
 

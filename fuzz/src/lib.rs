@@ -16,7 +16,9 @@
 
 pub mod check;
 pub mod crash;
+pub mod damage;
 pub mod explore;
+pub mod faults;
 pub mod numbers;
 pub mod oracle;
 pub mod program;

@@ -123,7 +123,10 @@ impl Committer {
             let latest = queue.latest_group();
             drop(queue);
             match placement {
-                Placement::Placed { group, leads, first, committed } => {
+                Placement::Placed { group, leads, first, committed, ahead } => {
+                    if let Some(job) = ahead {
+                        self.send(job);
+                    }
                     self.finish(&group, leads, first)?;
                     return Ok(committed);
                 }

@@ -8,6 +8,7 @@ use super::Committer;
 use super::group::Group;
 use super::pending::{Numbers, Pending};
 use super::prepare::Prepared;
+use super::space::Job;
 use crate::batch::{Batch, Named};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
@@ -23,6 +24,9 @@ use crate::segment::Segment;
 /// Segments start with this many bytes and double from one to the next, up to the
 /// option's limit: a log with little in it is little on disk.
 const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+
+/// More space is prepared when less than this is left.
+const LOW_SPACE_BYTES: u64 = 512 << 10;
 
 /// How large segment `number` gets, unless one batch needs more.
 pub(super) fn segment_limit(number: u64, segment_bytes: u64) -> u64 {
@@ -51,6 +55,8 @@ pub(super) enum Placement {
         /// The caller is the first of its group: the lead may be handed to it.
         first: bool,
         committed: Committed,
+        /// Space that will be needed soon.
+        ahead: Option<Job>,
     },
     /// Refused; the answer may rest on what is in flight.
     Conflict(Error),
@@ -93,6 +99,9 @@ pub(super) struct Queue {
     last_mark: u64,
     /// The segment has no group yet, but a header; or it is a spare that has neither.
     opens: Option<u64>,
+    /// How much space there was when more was last asked for.
+    asked: u64,
+    spare_asked: bool,
 }
 
 impl Queue {
@@ -118,6 +127,8 @@ impl Queue {
             buffers: Vec::new(),
             last_mark,
             opens: None,
+            asked: 0,
+            spare_asked: false,
         }
     }
 
@@ -186,7 +197,11 @@ impl Queue {
         if let Some(answer) = self.room(len, catalog, segment_bytes) {
             return Ok(answer);
         }
-        Ok(self.commit(batch, versions, now))
+        let mut placement = self.commit(batch, versions, now);
+        if let Placement::Placed { ahead, .. } = &mut placement {
+            *ahead = self.needed_soon(segment_bytes);
+        }
+        Ok(placement)
     }
 
     /// Finds room for `len` bytes; rolls if the segment is full and the next is ready.
@@ -208,6 +223,22 @@ impl Queue {
         None
     }
 
+    /// What the background should prepare now, asked for once: a log that gets one event
+    /// must not have a whole segment written for it.
+    fn needed_soon(&mut self, segment_bytes: u64) -> Option<Job> {
+        let limit = segment_limit(self.segment.number, segment_bytes);
+        let secured = self.segment.secured();
+        if secured < limit && self.offset + LOW_SPACE_BYTES > secured && self.asked != secured {
+            self.asked = secured;
+            return Some(Job::Extend);
+        }
+        if self.spare.is_none() && self.offset > limit / 2 && !self.spare_asked {
+            self.spare_asked = true;
+            return Some(Job::Spare);
+        }
+        None
+    }
+
     fn frame_len(&self) -> u64 {
         let open = self.groups.back().is_some_and(Pending::takes_more);
         if open { 0 } else { wide(group::LEN) }
@@ -223,6 +254,8 @@ impl Queue {
         self.offset = wide(layout::DATA);
         self.opens = Some(self.next_position);
         self.last_mark = 0;
+        self.asked = 0;
+        self.spare_asked = false;
     }
 
     fn open_group(&mut self) {
@@ -277,7 +310,8 @@ impl Queue {
         let leads = first && !self.leading;
         self.leading |= leads;
         let group = self.groups.back().map(|pending| Arc::clone(&pending.group));
-        Placement::Placed { group: group.unwrap_or_default(), leads, first, committed }
+        let group = group.unwrap_or_default();
+        Placement::Placed { group, leads, first, committed, ahead: None }
     }
 
     /// A group of its own with the close mark, and where it ends.

@@ -23,6 +23,11 @@ pub(super) const WAITING_MAX: usize = 2;
 /// How much space an append makes at once when nobody made it before.
 const STEP_BYTES: u64 = 256 << 10;
 
+/// How much space the background makes at once: as much again as there is, within
+/// these.
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
+const AHEAD_BYTES_MAX: u64 = 16 << 20;
+
 /// How long nothing must have been appended before the witness is written.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -81,12 +86,7 @@ impl Committer {
     pub(super) fn extend(&self, segment: &Segment, end: u64) -> Result<()> {
         let limit = segment_limit(segment.number, self.settings.segment_bytes);
         let wanted = limit.min(segment.secured().saturating_add(STEP_BYTES));
-        self.poison_unless_full(segment.secure(end, wanted))?;
-        if segment.secured() < limit {
-            self.send(Job::Extend);
-        }
-        self.send(Job::Spare);
-        Ok(())
+        self.poison_unless_full(segment.secure(end, wanted))
     }
 
     /// A segment that cannot be extended for want of space is full; any other failure
@@ -104,8 +104,9 @@ impl Committer {
         let segment = Arc::clone(&self.queue.lock().segment);
         let limit = segment_limit(segment.number, self.settings.segment_bytes);
         let before = segment.secured();
+        let wanted = limit.min(before + before.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX));
         // No space is told to the append that needs it.
-        let extended = segment.secure(before, limit);
+        let extended = segment.secure(before, wanted);
         let synced = extended.and_then(|()| {
             let sync = segment.file().sync_data();
             sync.map_err(|error| Error::io("sync", &segment.name, error))

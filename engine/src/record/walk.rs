@@ -10,6 +10,7 @@ use super::field::wide;
 use super::frame::{BatchHead, GroupFrame, is_close_mark};
 use super::head::{Head, NotARecord};
 use super::layout::{self, group, kind, padded};
+use crate::limits;
 use crate::planted::{self, Bug};
 
 /// Bytes of a segment: where they start, what they are, and where the segment's
@@ -341,6 +342,10 @@ fn payload<'a>(
 ) -> Result<&'a [u8], Fault> {
     let end = head.total_len().and_then(|len| offset.checked_add(wide(len)));
     let end = end.filter(|end| *end <= window.limit).ok_or(Fault::Malformed)?;
+    // No record is larger, so neither is what is read for one.
+    if head.payload_len > limits::EVENT_BYTES {
+        return Err(Fault::Malformed);
+    }
     let header_len = head.bytes.len();
     let padded_len = padded(head.payload_len).ok_or(Fault::Malformed)?;
     let filled =

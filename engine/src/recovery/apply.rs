@@ -8,6 +8,8 @@ use crate::commit::{Tail, write_control, write_slot};
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::planted::{self, Bug};
+use crate::record::field::wide;
+use crate::record::layout::segment as layout;
 use crate::segment::witness::{Slot, next_slot};
 use crate::segment::{Segment, scan};
 
@@ -31,9 +33,13 @@ pub(crate) fn apply(storage: &dyn Storage, analysis: &Analysis, epoch: u128) -> 
         }
     }
     if !planted::active(Bug::RecoveredNotSynced) {
+        rewrite_unproven(analysis, &tail.segment)?;
         let scanned =
             analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
-        for segment in scanned {
+        // Those behind the end too: a recovery that was killed may have cut them and not
+        // come to syncing that.
+        let later = analysis.later.iter().filter(|_| !planted::active(Bug::CutNotSynced));
+        for segment in scanned.chain(later) {
             sync(segment)?;
         }
         storage
@@ -55,6 +61,20 @@ fn cut(segment: &Segment, offset: u64) -> Result<()> {
         .zero(start, end, &mut |_| {})
         .map_err(|error| Error::io("write", &segment.name, error))?;
     if planted::active(Bug::CutNotSynced) { Ok(()) } else { sync(segment) }
+}
+
+/// Writes the last group again, with the first block if that is part of the same
+/// write. Nothing proves that it is durable, and if its sync failed in an earlier
+/// life, the system may hold it for clean, so that syncing alone does nothing.
+/// Every group before it was durable when it was written.
+fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
+    let data = wide(layout::DATA);
+    let end = analysis.end.place.offset();
+    let last = analysis.end.last_group.max(data);
+    let start = if last == data { 0 } else { last };
+    let bytes = segment.read(start, end)?;
+    let written = segment.file().write_all_at(&bytes, start);
+    written.map_err(|error| Error::io("write", &segment.name, error))
 }
 
 fn sync(segment: &Segment) -> Result<()> {
