@@ -12,7 +12,7 @@ fn main() -> annals::Result<()> {
         match log.append(Batch::new().write("order-17", Expected::Exact(1), [decided])) {
             Ok(committed) => println!("{decision} is durable at {}", committed.last_position()),
             Err(Error::WrongExpectedVersion { actual, .. }) => {
-                println!("conflict: at {actual} now")
+                println!("conflict: at {actual} now");
             }
             Err(error) => return Err(error),
         }

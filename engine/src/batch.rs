@@ -3,6 +3,7 @@
 //! A batch encodes its events and computes their checksums as they are added,
 //! outside any lock; what is left for the commit is their place.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
@@ -169,6 +170,9 @@ fn within(what: &'static str, size: usize, limit: usize) -> Result<()> {
     most(what, size, limit)
 }
 
+/// Up to so many streams a batch finds by looking at all of them.
+const FEW_STREAMS: usize = 16;
+
 /// A stream that a batch names, and what is expected of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
@@ -210,6 +214,8 @@ pub(crate) struct Encoded {
 #[derive(Debug, Default)]
 pub struct Batch {
     named: Vec<Named>,
+    /// Index of each named stream; empty while there are few.
+    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
     events: Vec<Encoded>,
     buffer: Vec<u8>,
     record_bytes: u64,
@@ -267,6 +273,7 @@ impl Batch {
     /// Makes it an empty batch again that keeps its memory.
     pub fn clear(&mut self) {
         self.named.clear();
+        self.by_name.clear();
         self.events.clear();
         self.buffer.clear();
         self.record_bytes = 0;
@@ -280,8 +287,7 @@ impl Batch {
             self.error.get_or_insert(error);
             return None;
         }
-        // Batches name few streams; the last one named is the likeliest.
-        if let Some(index) = self.named.iter().rposition(|named| named.stream == stream)
+        if let Some(index) = self.find(stream)
             && let Some(named) = self.named.get_mut(index)
         {
             if expected != Expected::Any && !named.expected.contains(&expected) {
@@ -291,7 +297,23 @@ impl Batch {
         }
         let expected = if expected == Expected::Any { Vec::new() } else { vec![expected] };
         self.named.push(Named { stream: stream.to_owned(), expected, writes: 0 });
-        Some(self.named.len() - 1)
+        let index = self.named.len() - 1;
+        if index == FEW_STREAMS {
+            let names = self.named.iter().map(|named| named.stream.clone());
+            self.by_name = names.zip(0..).collect();
+        } else if index > FEW_STREAMS {
+            self.by_name.insert(stream.to_owned(), index);
+        }
+        Some(index)
+    }
+
+    /// Which of the named streams this is. Most batches name few, and the last one named
+    /// is the likeliest; of many, a map knows.
+    fn find(&self, stream: &str) -> Option<usize> {
+        if self.named.len() > FEW_STREAMS {
+            return self.by_name.get(stream).copied();
+        }
+        self.named.iter().rposition(|named| named.stream == stream)
     }
 
     fn push(&mut self, stream: usize, name: &str, event: &NewEvent<'_>) -> Result<()> {
@@ -342,8 +364,19 @@ impl Batch {
         Ok(())
     }
 
-    /// What was wrong with what was added, if anything.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// What was wrong with what was added, if anything: what an append of it answers.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::Invalid`], the first that was met. What was refused
+    /// is not part of the batch; after [`clear`](Self::clear) all is well again.
+    ///
+    /// ```
+    /// use annals::{Batch, Expected, NewEvent};
+    /// let mut batch = Batch::new();
+    /// batch.write("", Expected::Any, [NewEvent::new("Happened")]);
+    /// assert!(batch.check().is_err() && batch.is_empty());
+    /// ```
+    pub fn check(&self) -> Result<()> {
         self.error.clone().map_or(Ok(()), Err)
     }
 

@@ -9,16 +9,17 @@ use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
+use crate::catalog::entry::Entry;
 use crate::catalog::find::Hit;
 use crate::catalog::runs;
 use crate::catalog::source::Source;
-use crate::catalog::view::{Entry, View};
+use crate::catalog::view::View;
 use crate::commit::{Committer, Resume, Settings};
 use crate::committed::Committed;
 use crate::cursor::{Cursor, Start};
 use crate::error::{Error, Result};
 use crate::event::{Event, OwnedEvent};
-use crate::io::{LockError, Storage, StorageLock};
+use crate::io::{LockError, OsStorage, Storage, StorageLock};
 use crate::options::{Background, Options, Reading};
 use crate::place::Place;
 use crate::planted::{self, Bug};
@@ -67,7 +68,7 @@ impl Log {
         Options::new().open(path)
     }
 
-    pub(crate) fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {
+    fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {
         let place = storage.describe();
         if !storage.exists().map_err(|error| Error::io("open", &place, error))? {
             if !options.create {
@@ -220,8 +221,8 @@ impl Log {
 
     /// Closes the log: appends that are under way are carried out, then a close mark is
     /// written, unused space is given back, and the active segment gets its index,
-    /// so that the next open reads no record. If nothing was appended since opening,
-    /// nothing is written.
+    /// so that the next open reads no record. If the log had been closed and nothing was
+    /// appended since, nothing is written.
     ///
     /// Cursors and what they handed out stay readable.
     ///
@@ -234,13 +235,13 @@ impl Log {
     }
 
     fn end(&self) -> Result<()> {
-        let closed = self.committer.close();
+        // The background first: what it writes (a witness, a spare) must not come after
+        // the close. It ends when its channel is closed.
         if let Some(worker) = self.worker.lock().take() {
             self.committer.set_worker(None);
-            // It ends when its channel is closed; what it would still have done is derived.
             drop(worker.join());
         }
-        closed
+        self.committer.close()
     }
 }
 
@@ -248,6 +249,29 @@ impl Drop for Log {
     fn drop(&mut self) {
         // Who wants to know calls `close`.
         drop(self.end());
+    }
+}
+
+impl Options {
+    /// Opens the log in a directory, for appending and reading.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for options without meaning, [`Error::NotFound`],
+    /// [`Error::Locked`] while another writer has it open, [`Error::Corrupt`] if
+    /// acknowledged data was hurt, [`Error::WouldDiscard`] if strict,
+    /// [`Error::Unsupported`] for a log of a later version, [`Error::Full`],
+    /// [`Error::Io`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Log> {
+        self.open_on(Arc::new(OsStorage::new(path.as_ref())))
+    }
+
+    /// Opens the log on a storage of your own, such as the simulated one.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_on(&self, storage: Arc<dyn Storage>) -> Result<Log> {
+        self.check()?;
+        Log::open_with(storage, self)
     }
 }
 

@@ -1,12 +1,7 @@
 //! Options of a log.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use crate::error::{Error, Result};
-use crate::io::{OsStorage, Storage};
 use crate::limits;
-use crate::log::Log;
 
 /// How the bytes of the log are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,28 +108,14 @@ impl Options {
         self
     }
 
-    /// Opens the log in a directory, for appending and reading.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for options without meaning, [`Error::NotFound`],
-    /// [`Error::Locked`] while another writer has it open, [`Error::Corrupt`] if
-    /// acknowledged data was hurt, [`Error::WouldDiscard`] if strict,
-    /// [`Error::Unsupported`] for a log of a later version, [`Error::Full`],
-    /// [`Error::Io`].
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Log> {
-        self.open_on(Arc::new(OsStorage::new(path.as_ref())))
-    }
-
-    /// Opens the log on a storage of your own, such as the simulated one.
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open).
-    pub fn open_on(&self, storage: Arc<dyn Storage>) -> Result<Log> {
+    /// Refuses what has no meaning, rather than mend it.
+    pub(crate) fn check(&self) -> Result<()> {
         let allowed = limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX;
-        if !allowed.contains(&self.segment_bytes) {
+        if allowed.contains(&self.segment_bytes) {
+            Ok(())
+        } else {
             let why = "it must be from 16 KiB to 512 MiB";
-            return Err(Error::Invalid { what: "segment_bytes", why });
+            Err(Error::Invalid { what: "segment_bytes", why })
         }
-        Log::open_with(storage, self)
     }
 }

@@ -129,3 +129,52 @@ fn check(log: &Log, ids: &[(Uuid, u64, String, Vec<u8>)]) {
         assert_eq!(log.version(&name).unwrap(), own.len() as u64);
     }
 }
+
+#[test]
+fn a_log_that_was_opened_after_a_crash_and_closed_is_closed() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    log.append(&one("a", Expected::Any, NewEvent::new("First"))).unwrap();
+    disk.kill();
+    drop(log);
+    let log = open(&disk);
+    assert!(!log.recovery().clean);
+    log.close().unwrap();
+    let log = open(&disk);
+    assert!(log.recovery().clean);
+    let before = disk.changes();
+    log.close().unwrap();
+    assert_eq!(disk.changes(), before, "closing a closed log wrote");
+}
+
+#[test]
+fn with_a_thread_in_the_background_every_close_is_clean_and_leaves_no_spare() {
+    for round in 0..30u64 {
+        let disk = SimStorage::new();
+        let options = Options::new().segment_bytes(64 << 10);
+        let log = options.open_on(Arc::new(disk.clone())).unwrap();
+        let data = vec![1; 3000];
+        for _ in 0..20 + round {
+            log.append(&one("a", Expected::Any, NewEvent::new("T").data(&data))).unwrap();
+        }
+        log.close().unwrap();
+        let log = options.open_on(Arc::new(disk.clone())).unwrap();
+        assert!(log.recovery().clean, "round {round}");
+        let stats = log.stats().unwrap();
+        assert_eq!(stats.segments, stats.index_runs, "round {round}: {:?}", disk.file_names());
+    }
+}
+
+#[test]
+fn a_batch_over_many_streams_finds_each_of_them_again() {
+    let log = open(&SimStorage::new());
+    let mut batch = Batch::new();
+    for round in 0..3u64 {
+        for stream in 0..100 {
+            let expected = if round == 0 { Expected::NoStream } else { Expected::Any };
+            batch.write(&format!("s-{stream}"), expected, [NewEvent::new("Happened")]);
+        }
+    }
+    let committed = log.append(&batch).unwrap();
+    assert!((0..100).all(|stream| committed.version(&format!("s-{stream}")) == Some(3)));
+}

@@ -161,6 +161,11 @@ fn flipped_bits_of_an_index_are_named_and_nothing_wrong_is_read() {
 }
 
 #[test]
+fn flipped_bits_of_the_control_file_are_named_and_nothing_wrong_is_read() {
+    flip_all("control", 3);
+}
+
+#[test]
 fn missing_swapped_foreign_and_shortened_segments_are_named() {
     let (disk, expected) = closed_log();
     let names = segments();

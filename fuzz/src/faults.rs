@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use annals::Error;
-use annals::io::sim::{Failure, Fault, LoseAll, Nth, SimStorage, Times};
+use annals::io::sim::{CallKind, Failure, Fault, LoseAll, Nth, SimStorage, Times};
 
 use crate::check::{must_open, open, options, read_all};
 use crate::crash::{Depth, check_kill, check_power_cut, power_cut};
@@ -20,6 +20,7 @@ pub const CANONICAL: &str = "S X B R S A O S R B R X T O C S K X R S O B T";
 /// How a call fails.
 #[derive(Debug, Clone, Copy)]
 struct Way {
+    kind: CallKind,
     failure: Failure,
     /// How many bytes of a write happen all the same.
     partial: Option<u64>,
@@ -34,6 +35,16 @@ const FAILURES: [(Failure, Option<u64>); 7] = [
     (Failure::NoSpace, Some(700)),
     (Failure::Quota, None),
     (Failure::ReadOnly, None),
+];
+
+const KINDS: [CallKind; 7] = [
+    CallKind::Create,
+    CallKind::Write,
+    CallKind::SetLen,
+    CallKind::SyncData,
+    CallKind::SyncAll,
+    CallKind::SyncDir,
+    CallKind::Remove,
 ];
 
 /// How much was tried.
@@ -51,14 +62,16 @@ pub struct Swept {
 /// The first promise that was broken, with the fault that broke it.
 pub fn sweep(program: &Program) -> Result<Swept, Broken> {
     let mut swept = Swept::default();
-    for (failure, partial) in FAILURES {
-        for times in [Times::Once, Times::ForGood] {
-            let way = Way { failure, partial, times };
-            let mut call = 1;
-            while one(program, call, way, &mut swept)
-                .map_err(|broken| broken.within(format!("call {call} fails as {way:?}")))?
-            {
-                call += 1;
+    for kind in KINDS {
+        for (failure, partial) in FAILURES {
+            for times in [Times::Once, Times::ForGood] {
+                let way = Way { kind, failure, partial, times };
+                let mut call = 1;
+                while one(program, call, way, &mut swept)
+                    .map_err(|broken| broken.within(format!("call {call} fails as {way:?}")))?
+                {
+                    call += 1;
+                }
             }
         }
     }
@@ -67,7 +80,7 @@ pub fn sweep(program: &Program) -> Result<Swept, Broken> {
 
 /// Runs the program with one fault; `false` if it has fewer calls.
 fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool, Broken> {
-    let fault = Fault::new(Nth::Change(call), way.failure).times(way.times);
+    let fault = Fault::new(Nth::Of(way.kind, call), way.failure).times(way.times);
     let fault = match way.partial {
         Some(bytes) => fault.partial(bytes),
         None => fault,
@@ -83,18 +96,27 @@ fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool
         if now > struck {
             // Looked at while the failure is fresh: a crash comes right after it.
             struck = now;
-            swept.states += crashes(&run)?;
+            swept.states += crashes(&run, way.kind)?;
         }
     }
     swept.runs += 1;
-    swept.states += crashes(&run)?;
+    swept.states += crashes(&run, way.kind)?;
     Ok(struck > 0)
 }
 
-fn crashes(run: &Run) -> Result<u64, Broken> {
+/// Crashes the process and the machine. After a failed sync of the directory only the
+/// process: names that such a sync left behind can be made durable by no later one,
+/// so that a power cut after reopening can still take them.
+fn crashes(run: &Run, kind: CallKind) -> Result<u64, Broken> {
     let oracle = run.oracle();
     let depth = Depth { nested: false, close: true };
-    check_kill(&run.disk().fork(), &oracle, depth).map_err(|b| b.within("then a kill"))?;
+    let killed = run.disk().fork();
+    if kind == CallKind::SyncDir {
+        let found = read_all(&must_open(&killed, annals::Reading::Pread)?)?;
+        oracle.admits(&found)?;
+        return Ok(1);
+    }
+    check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
     for seed in 0..3 {
         let after = run.disk().fork();
         match seed {

@@ -14,9 +14,11 @@
 //!
 //! Nothing here is part of the log; it uses only what the log shows to everybody.
 
+pub mod bugs;
 pub mod check;
 pub mod crash;
 pub mod damage;
+pub mod decode;
 pub mod explore;
 pub mod faults;
 pub mod numbers;

@@ -1,6 +1,7 @@
 //! Which segment, run and table answers a question: the log as a whole, for
 //! reading.
 //!
+//! * [`entry`]: a segment in the log
 //! * [`view`]: the published, immutable list of segments and their indexes
 //! * [`source`]: one index, loaded at its first use
 //! * [`runs`]: runs as files: loading, rebuilding, writing
@@ -9,6 +10,7 @@
 //! Readers take the current [`View`](view::View) and work on it; a roll or a finished
 //! run publishes another one.
 
+pub(crate) mod entry;
 pub(crate) mod find;
 pub(crate) mod runs;
 pub(crate) mod source;
@@ -23,8 +25,9 @@ use parking_lot::RwLock;
 use crate::error::Result;
 use crate::io::Storage;
 use crate::segment::{ReadMode, Segment};
+use entry::{Entry, Facts};
 use source::{SharedTable, Source};
-use view::{Entry, Facts, View};
+use view::View;
 
 /// The segments of the log and their indexes.
 #[derive(Debug)]

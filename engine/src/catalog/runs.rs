@@ -4,15 +4,15 @@
 //! write one costs time at the next open and nothing else.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use annals_index::{Run, RunError, RunMeta, Table};
+use annals_index::{Run, RunBytes, RunError, RunMeta, Table};
 
 use super::Catalog;
-use super::source::{LoadedRun, RunFile};
-use super::view::Facts;
+use super::entry::Facts;
 use crate::error::{Corrupt, Damage, Error, Result};
-use crate::io::{Storage, StorageFile};
+use crate::io::{Mapping, Storage, StorageFile};
 use crate::planted::{self, Bug};
 use crate::record::event::Fields;
 use crate::record::field::wide;
@@ -22,6 +22,31 @@ use crate::segment::{ReadMode, Segment, name, scan};
 
 /// How far apart positions are marked, in bytes of the log.
 pub(crate) const MARK_EVERY_BYTES: u64 = PAGE;
+
+/// The bytes of a run.
+#[derive(Debug)]
+pub(crate) enum RunFile {
+    Mapped(Arc<dyn Mapping>),
+    Owned(Vec<u8>),
+}
+
+impl RunBytes for RunFile {
+    fn len(&self) -> usize {
+        match self {
+            Self::Mapped(mapping) => mapping.len(),
+            Self::Owned(bytes) => bytes.len(),
+        }
+    }
+
+    fn slice(&self, range: Range<usize>) -> Option<&[u8]> {
+        match self {
+            Self::Mapped(mapping) => mapping.slice(range),
+            Self::Owned(bytes) => bytes.get(range),
+        }
+    }
+}
+
+pub(crate) type LoadedRun = Run<RunFile>;
 
 /// The meta data of a sealed segment's run.
 pub(crate) fn meta_of(segment: &Segment, facts: &Facts) -> RunMeta {

@@ -1,45 +1,19 @@
 //! One index of part of the log: a table in memory, or a run that is loaded at its
 //! first use.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use annals_index::{Mark, Run, RunBytes, RunError, Span, Table};
+use annals_index::{Mark, RunError, Span, Table};
 use parking_lot::RwLock;
 
 use super::Catalog;
-use super::runs;
-use super::view::Entry;
+use super::entry::Entry;
+use super::runs::{self, LoadedRun};
 use crate::error::Result;
-use crate::io::Mapping;
 
 /// A table that the commit fills while readers look things up.
 pub(crate) type SharedTable = Arc<RwLock<Table>>;
-
-/// The bytes of a run.
-#[derive(Debug)]
-pub(crate) enum RunFile {
-    Mapped(Arc<dyn Mapping>),
-    Owned(Vec<u8>),
-}
-
-impl RunBytes for RunFile {
-    fn len(&self) -> usize {
-        match self {
-            Self::Mapped(mapping) => mapping.len(),
-            Self::Owned(bytes) => bytes.len(),
-        }
-    }
-
-    fn slice(&self, range: Range<usize>) -> Option<&[u8]> {
-        match self {
-            Self::Mapped(mapping) => mapping.slice(range),
-            Self::Owned(bytes) => bytes.get(range),
-        }
-    }
-}
-
-pub(crate) type LoadedRun = Run<RunFile>;
 
 /// An index that can answer.
 #[derive(Debug, Clone)]

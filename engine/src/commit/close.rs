@@ -12,8 +12,8 @@ use crate::segment::{Segment, name};
 
 impl Committer {
     /// Ends appending. What was acknowledged is durable already; this makes the next
-    /// open fast and gives back unused space. A log to which nothing was appended is
-    /// left as it is. Returns the first failure; the rest is done as far as it can be.
+    /// open fast and gives back unused space. A log that ends with a close mark is left
+    /// as it is. Returns the first failure; the rest is done as far as it can be.
     pub(crate) fn close(&self) -> Result<()> {
         self.owner()?;
         {
@@ -30,8 +30,8 @@ impl Committer {
             let Some(group) = latest else { break };
             drop(group.wait());
         }
-        let appended = self.tail.lock().appended;
-        let outcome = if appended { self.close_appended() } else { Ok(()) };
+        let open_ended = self.tail.lock().open_ended;
+        let outcome = if open_ended { self.close_open_ended() } else { Ok(()) };
         let mut queue = self.queue.lock();
         if matches!(queue.state, State::Closing) {
             queue.state = State::Closed;
@@ -41,7 +41,7 @@ impl Committer {
         outcome
     }
 
-    fn close_appended(&self) -> Result<()> {
+    fn close_open_ended(&self) -> Result<()> {
         self.space_for_mark()?;
         {
             let mut queue = self.queue.lock();
@@ -91,7 +91,7 @@ impl Committer {
             .last()
             .filter(|source| source.first_position().ok() == Some(tail.first_position))
             .and_then(|source| source.table());
-        let facts = crate::catalog::view::Facts {
+        let facts = crate::catalog::entry::Facts {
             first_position: tail.first_position,
             next_position: tail.position + 1,
             end: tail.durable.offset(),

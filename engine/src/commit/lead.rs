@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Committer;
 use super::pending::Pending;
+use super::plan::Job;
 use super::queue::State;
-use super::space::Job;
 use super::witness::Tail;
-use crate::catalog::view::Facts;
+use crate::catalog::entry::Facts;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
@@ -106,7 +106,7 @@ impl Committer {
         tail.last_group = pending.start();
         tail.last_crc = crc;
         tail.last_time = pending.time;
-        tail.appended = true;
+        tail.open_ended = true;
         self.watermark.publish(tail.durable, tail.position);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! * [`pending`]: the group that is being filled
 //! * [`group`]: who waits for it, and who leads
 //! * [`lead`]: one write, one sync, and the hand-over
+//! * [`plan`]: how much is prepared ahead
 //! * [`space`]: room ahead of the appends; spares; runs of sealed segments
 //! * [`witness`]: what is written down about the durable end
 //! * [`dedupe`]: batches that the log holds already
@@ -21,6 +22,7 @@ mod dedupe;
 mod group;
 mod lead;
 mod pending;
+mod plan;
 mod prepare;
 mod queue;
 mod space;
@@ -39,8 +41,8 @@ use crate::error::{Error, Result};
 use crate::segment::Segment;
 use crate::watermark::Watermark;
 use group::{Group, Outcome};
+pub(crate) use plan::Job;
 use queue::{Placement, Queue, State};
-pub(crate) use space::Job;
 pub(crate) use witness::{Tail, write_control, write_slot};
 
 /// What does not change while the log is open.

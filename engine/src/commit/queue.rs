@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::Committer;
 use super::group::Group;
 use super::pending::{Numbers, Pending};
+use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
-use super::space::Job;
 use crate::batch::{Batch, Named};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
@@ -20,19 +20,6 @@ use crate::error::{Error, Result};
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
-
-/// Segments start with this many bytes and double from one to the next, up to the
-/// option's limit: a log with little in it is little on disk.
-const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
-
-/// More space is prepared when less than this is left.
-const LOW_SPACE_BYTES: u64 = 512 << 10;
-
-/// How large segment `number` gets, unless one batch needs more.
-pub(super) fn segment_limit(number: u64, segment_bytes: u64) -> u64 {
-    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX).min(32);
-    FIRST_SEGMENT_BYTES.saturating_mul(1 << doublings).min(segment_bytes)
-}
 
 /// Whether appends are taken.
 #[derive(Debug)]
@@ -211,7 +198,7 @@ impl Queue {
         if end > segment_limit(self.segment.number, segment_bytes) && !empty {
             let needed = wide(layout::DATA) + wide(group::LEN) + len;
             let ready = self.spare.as_ref().is_some_and(|spare| spare.secured() >= needed);
-            if !ready || catalog.waiting() >= super::space::WAITING_MAX {
+            if !ready || catalog.waiting() >= WAITING_MAX {
                 return Some(Placement::NeedRoll { len });
             }
             self.roll(catalog);

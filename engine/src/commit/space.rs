@@ -10,15 +10,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Committer;
 use super::group::Group;
-use super::queue::segment_limit;
+use super::plan::{Job, WAITING_MAX, segment_limit};
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{group, segment as layout};
 use crate::segment::{Segment, name};
-
-/// How many sealed segments may wait for their run before appends wait for it.
-pub(super) const WAITING_MAX: usize = 2;
 
 /// How much space an append makes at once when nobody made it before.
 const STEP_BYTES: u64 = 256 << 10;
@@ -30,21 +27,6 @@ const AHEAD_BYTES_MAX: u64 = 16 << 20;
 
 /// How long nothing must have been appended before the witness is written.
 const IDLE: Duration = Duration::from_millis(200);
-
-/// Work for the background.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Job {
-    /// Make space in the active segment.
-    Extend,
-    /// Make the next segment ready.
-    Spare,
-    /// Make runs of sealed segments.
-    Index,
-    /// Mirror the witness that the roll left in the new segment.
-    Witness,
-    /// Something is durable that no witness says: write one when the log is idle.
-    Watch,
-}
 
 impl Committer {
     pub(super) fn send(&self, job: Job) {

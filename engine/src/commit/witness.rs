@@ -23,8 +23,8 @@ pub(crate) struct Tail {
     pub(crate) last_group: u64,
     pub(crate) last_crc: u32,
     pub(crate) last_time: i64,
-    /// Whether anything was appended since the log was opened.
-    pub(crate) appended: bool,
+    /// Whether the log does not end with a close mark.
+    pub(crate) open_ended: bool,
     /// How often a witness was written; the number of the next one.
     pub(crate) sequence: u64,
     /// The slot of the segment that is written next.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::events::Events;
-use crate::catalog::view::{Entry, View};
+use crate::catalog::entry::Entry;
+use crate::catalog::view::View;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::place::Place;
 use crate::record::field::wide;

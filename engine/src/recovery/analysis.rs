@@ -8,7 +8,7 @@ use super::evidence::{self, Evidence};
 use super::identity::{Identity, identify};
 use super::survey::{Survey, damage, survey};
 use crate::catalog::runs::Indexer;
-use crate::catalog::source::LoadedRun;
+use crate::catalog::runs::LoadedRun;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::Storage;
 use crate::place::Place;

@@ -69,10 +69,15 @@ fn cut(segment: &Segment, offset: u64) -> Result<()> {
 /// Every group before it was durable when it was written.
 fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
     let data = wide(layout::DATA);
-    let end = analysis.end.place.offset();
-    let last = analysis.end.last_group.max(data);
-    let start = if last == data { 0 } else { last };
-    let bytes = segment.read(start, end)?;
+    let (last, end) = (analysis.end.last_group, analysis.end.place.offset());
+    // The last group may be in the segment before, if this one has none.
+    let (start, bytes) = if last > data && last < end {
+        (last, segment.read(last, end)?)
+    } else {
+        let mut bytes = segment.first_block()?;
+        bytes.extend(segment.read(data, end)?);
+        (0, bytes)
+    };
     let written = segment.file().write_all_at(&bytes, start);
     written.map_err(|error| Error::io("write", &segment.name, error))
 }
@@ -105,7 +110,7 @@ fn tail(analysis: &Analysis) -> Result<Tail> {
         last_group: analysis.end.last_group,
         last_crc: analysis.end.last_crc,
         last_time: analysis.end.last_time,
-        appended: false,
+        open_ended: !analysis.recovery.clean,
         sequence,
         slot: next_slot(&analysis.slots),
         witnessed: analysis.end.place,

@@ -3,13 +3,14 @@
 use annals_index::{Run, RunMeta};
 
 use super::Findings;
+use crate::catalog::entry::Facts;
+use crate::catalog::runs::RunFile;
 use crate::catalog::runs::{Indexer, meta_of};
-use crate::catalog::source::RunFile;
-use crate::catalog::view::Facts;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::Storage;
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
+use crate::record::layout::witness::LEN;
 use crate::record::walk::Walk;
 use crate::recovery::survey::Survey;
 use crate::segment::header::SegmentHeader;
@@ -86,19 +87,27 @@ fn read_all(storage: &dyn Storage, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The control file mirrors the witness; a slot of it that is neither blank nor whole
-/// is told.
+/// The control file mirrors the witness: a slot of it that is neither blank nor whole,
+/// or anything around the slots, is told.
 pub(super) fn control(storage: &dyn Storage, survey: &Survey, findings: &mut Findings) {
     if !survey.control {
         return;
     }
     let Ok(bytes) = read_all(storage, name::CONTROL) else { return };
+    let tell = |at: usize, cause| Corrupt {
+        file: name::CONTROL.to_owned(),
+        segment: 0,
+        offset: wide(at),
+        position: None,
+        cause,
+    };
+    let in_slot = |at: usize| layout::SLOTS.iter().any(|slot| (*slot..slot + LEN).contains(&at));
+    if let Some(at) = (0..bytes.len()).find(|at| !in_slot(*at) && bytes.get(*at) != Some(&0)) {
+        findings.push(tell(at, Damage::NotZero));
+    }
     for (slot, at) in slots(&bytes, 0).iter().zip(layout::SLOTS) {
         if matches!(slot, Slot::Bad) {
-            let cause = Damage::Witness;
-            let file = name::CONTROL.to_owned();
-            let corrupt = Corrupt { file, segment: 0, offset: wide(at), position: None, cause };
-            findings.push(corrupt);
+            findings.push(tell(at, Damage::Witness));
         }
     }
 }

@@ -280,6 +280,9 @@ fn surviving(durable: &Pages, sector: u64, new: &Sector, verdict: Verdict) -> Op
             for (old, new) in found.iter_mut().zip(new) {
                 let [choice, noise, ..] = numbers.next().to_le_bytes();
                 match choice % 3 {
+                    // A write does not hurt what it leaves as it was: without that, nothing
+                    // could ever be appended behind something durable in the same sector.
+                    _ if *old == *new => {}
                     0 => {}
                     1 => *old = *new,
                     _ => *old = noise,

@@ -62,7 +62,8 @@ pub enum Verdict {
     /// Only the first so many bytes of the sector did. A unit that is no sector is
     /// lost.
     Tear(usize),
-    /// Each byte of the sector is the old one, the new one, or neither, chosen by
-    /// this seed. A unit that is no sector is lost.
+    /// Each byte of the sector that changes is the old one, the new one, or neither,
+    /// chosen by this seed; bytes that the write leaves as they were stay. A unit that
+    /// is no sector is lost.
     Garble(u64),
 }

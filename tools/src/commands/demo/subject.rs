@@ -54,8 +54,10 @@ impl Subject {
                 Self::Git { repository, history: Box::new(history), named: false }
             }
             Ok(_) => Self::Shop { why: "nothing was committed here yet".to_owned() },
-            Err(GitError::NoRepository { .. }) => {
-                Self::Shop { why: "this directory is no git repository".to_owned() }
+            // In git's words: it may also be one that git does not trust.
+            Err(GitError::NoRepository { message, .. }) => {
+                let first = message.lines().next().unwrap_or_default();
+                Self::Shop { why: first.trim_start_matches("fatal: ").to_owned() }
             }
             Err(error) => Self::Shop { why: error.to_string() },
         })

@@ -1,0 +1,116 @@
+//! Planted bugs: which harness must see which, and how long that takes.
+//!
+//! The bugs themselves are in the engine, `annals::planted`.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use annals::planted::Bug;
+
+use crate::explore::{Plan, explore, plant};
+use crate::oracle::Broken;
+use crate::program::Program;
+use crate::{damage, faults};
+
+/// What looks for a bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harness {
+    /// Every crash of short and random programs.
+    Explorer,
+    /// Every call failing.
+    Faults,
+    /// Damaged logs.
+    Damage,
+}
+
+/// Every bug that can be planted, with the harness that must see it.
+pub const BUGS: [(Bug, Harness); 15] = [
+    (Bug::AcknowledgeBeforeSync, Harness::Explorer),
+    (Bug::PublishBeforeDurable, Harness::Explorer),
+    (Bug::NoDirectorySync, Harness::Explorer),
+    (Bug::TailNotCut, Harness::Explorer),
+    (Bug::CutNotSynced, Harness::Explorer),
+    (Bug::RecoveredNotSynced, Harness::Explorer),
+    (Bug::PositionsRestarted, Harness::Explorer),
+    (Bug::DedupeLostAtReopen, Harness::Explorer),
+    (Bug::StaleIndexBelieved, Harness::Explorer),
+    (Bug::SyncRetried, Harness::Faults),
+    (Bug::LeadersErrorNotShared, Harness::Faults),
+    (Bug::DamageIsTheEnd, Harness::Damage),
+    (Bug::DurableUptoNeverAdvanced, Harness::Damage),
+    (Bug::CrcNotSeeded, Harness::Damage),
+    (Bug::PayloadUnchecked, Harness::Damage),
+];
+
+/// How a bug was caught, or not.
+#[derive(Debug)]
+pub struct Caught {
+    /// The bug.
+    pub bug: Bug,
+    /// Who looked.
+    pub harness: Harness,
+    /// What was seen of it.
+    pub seen: Option<String>,
+    /// Crash states until then, for the explorer.
+    pub states: Option<u64>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl fmt::Display for Caught {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bug, harness, seen, states, took } = self;
+        write!(out, "{bug:?}: ")?;
+        match seen {
+            None => write!(out, "not caught by {harness:?}")?,
+            Some(_) => write!(out, "caught by {harness:?}")?,
+        }
+        if let Some(states) = states {
+            write!(out, " after {states} states")?;
+        }
+        write!(out, " in {:.2} s", took.as_secs_f64())?;
+        let seen = seen.as_deref().unwrap_or_default();
+        write!(out, ": {}", seen.chars().take(160).collect::<String>().replace('\n', " "))
+    }
+}
+
+/// The bug of this name.
+pub fn bug_named(name: &str) -> Option<Bug> {
+    BUGS.iter().map(|(bug, _)| *bug).find(|bug| format!("{bug:?}") == name)
+}
+
+/// Plants every bug, one after the other, and looks for it.
+pub fn catch() -> impl Iterator<Item = Caught> {
+    BUGS.into_iter().map(|(bug, harness)| look_for(bug, harness))
+}
+
+/// Plants a bug and looks for it.
+pub fn look_for(bug: Bug, harness: Harness) -> Caught {
+    let began = Instant::now();
+    let mut states = None;
+    let seen = match harness {
+        Harness::Explorer => {
+            let time = Duration::from_secs(30);
+            let plan = Plan { bug: Some(bug), steps: 3, states: 60_000, time, ..Plan::default() };
+            let explored = explore(&plan);
+            states = Some(explored.states);
+            explored.failure.map(|failure| failure.to_string())
+        }
+        Harness::Faults => {
+            let program: Result<Program, String> = faults::CANONICAL.parse();
+            planted(bug, || {
+                let program = program.map_err(|error| Broken::new("a program", error))?;
+                faults::sweep(&program).map(drop)
+            })
+        }
+        Harness::Damage => planted(bug, || damage::sweep(97, 1).map(drop)),
+    };
+    Caught { bug, harness, seen, states, took: began.elapsed() }
+}
+
+fn planted(bug: Bug, look: impl FnOnce() -> Result<(), Broken>) -> Option<String> {
+    plant(Some(bug));
+    let seen = look().err();
+    plant(None);
+    seen.map(|broken| broken.to_string())
+}
