@@ -17,3 +17,6 @@ pub(crate) mod frame;
 pub(crate) mod head;
 pub(crate) mod layout;
 pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,6 @@ const RANKS: [(usize, &[&str]); 8] = [
     (7, &["log"]),
 ];
 
-/// Imports that the ranks forbid: from, to, why.
-pub(crate) const UPWARD: [(&str, &str, &str); 1] =
-    [("options", "log", "`Options::open` gives the log that it opens")];
-
 /// Words that stand in one place only: the word, where it is looked for, its homes.
 const HOMES: [(&str, &[&str], &[&str]); 6] = [
     // `map` names the type of what it maps, and opens nothing.
@@ -149,11 +145,7 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
     found
 }
 
-pub(crate) fn ranks(
-    source: &Source,
-    re_exports: &BTreeMap<String, String>,
-    used: &Used,
-) -> Findings {
+pub(crate) fn ranks(source: &Source, re_exports: &BTreeMap<String, String>) -> Findings {
     let Some(path) = source.path.strip_prefix("engine/src/").filter(|path| *path != "lib.rs")
     else {
         return Vec::new();
@@ -165,12 +157,10 @@ pub(crate) fn ranks(
     let mut findings = Vec::new();
     for (line, name) in imports(source) {
         let to = re_exports.get(&name).unwrap_or(&name).as_str();
-        let excepted = UPWARD.iter().position(|(a, b, _)| (*a, *b) == (from, to));
         match rank(to) {
             _ if to == from => {}
             None => findings.push(source.at(line, format!("`crate::{name}` has no rank"))),
             Some(rank) if rank < own => {}
-            Some(_) if excepted.is_some() => used.note(excepted.map(|at| ("UPWARD", at))),
             Some(rank) => {
                 let what = format!("`{from}` (rank {own}) imports from `{to}` (rank {rank})");
                 findings.push(source.at(line, what));
