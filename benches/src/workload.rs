@@ -33,7 +33,8 @@ pub const FRAME_BYTES: usize = 8;
 /// batch) counts against annals.
 pub const FLOOR_RECORD_BYTES: usize = (FRAME_BYTES + CONTENT_BYTES).next_multiple_of(8);
 
-const POOL_BYTES: usize = 1 << 20;
+/// Small enough for the caches: fetching payloads from memory is the caller's cost, not the log's.
+const POOL_BYTES: usize = 256 << 10;
 
 /// The pool of data and the names of the streams.
 #[derive(Debug)]

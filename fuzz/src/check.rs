@@ -41,6 +41,22 @@ pub fn must_open(disk: &SimStorage, reading: Reading) -> Result<Log, Broken> {
     open(disk, reading).map_err(refused)
 }
 
+/// Appends; a panic is a broken promise too. The log is not dropped then: it may wait
+/// for ever for what was under way.
+///
+/// # Errors
+/// If the log panics.
+pub fn append(
+    log: &Arc<Log>,
+    batch: &annals::Batch,
+) -> Result<annals::Result<annals::Committed>, Broken> {
+    let appended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.append(batch)));
+    appended.map_err(|_panic| {
+        std::mem::forget(Arc::clone(log));
+        Broken::new("10: the log takes appends", "it panics")
+    })
+}
+
 fn failed(error: annals::Error) -> Broken {
     Broken::new("1: every durable record can be read", error)
 }
@@ -174,8 +190,7 @@ pub fn no_stray(disk: &SimStorage) -> Result<(), Broken> {
     let orphan = |name: &str| {
         name.strip_suffix(".idx").is_some_and(|run| !names.contains(&format!("{run}.seg")))
     };
-    let stray =
-        names.iter().find(|name| *name != FOREIGN && (!is_ours(name) || orphan(name)));
+    let stray = names.iter().find(|name| *name != FOREIGN && (!is_ours(name) || orphan(name)));
     if let Some(name) = stray {
         return Err(Broken::new("11: no stray file", name));
     }

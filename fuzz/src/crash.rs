@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use annals::io::sim::{Fate, KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
 use annals::{Log, Reading};
 
-use crate::check::{agrees, must_open, no_stray, read_all, segments};
+use crate::check::{agrees, append, must_open, no_stray, read_all, segments};
 use crate::numbers::{Numbers, narrow, wide};
 use crate::oracle::{Broken, Oracle, Told};
 
@@ -29,9 +29,13 @@ impl Survivors {
     pub fn of(&self, disk: &SimStorage) -> SimStorage {
         let after = disk.fork();
         match self {
-            Self::Of(kept) => after.power_cut(|place, _: &Unit| {
-                if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose }
-            }),
+            Self::Of(kept) => {
+                after.power_cut(
+                    |place, _: &Unit| {
+                        if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose }
+                    },
+                )
+            }
             Self::Seeded(seed) => power_cut(&after, *seed),
         }
         after
@@ -76,12 +80,10 @@ pub fn survivors(disk: &SimStorage, samples: u64, seed: u64) -> Vec<Survivors> {
     let mut files = BTreeMap::new();
     let matters = |(place, unit): (usize, &Unit)| {
         let UnitKind::Sector { index } = unit.kind else { return Some(place) };
-        let (written, durable) = files
-            .entry(Arc::clone(&unit.name))
-            .or_insert_with(|| {
-                let (written, durable) = (disk.read_file(&unit.name), disk.read_durable(&unit.name));
-                (written.unwrap_or_default(), durable.unwrap_or_default())
-            });
+        let (written, durable) = files.entry(Arc::clone(&unit.name)).or_insert_with(|| {
+            let (written, durable) = (disk.read_file(&unit.name), disk.read_durable(&unit.name));
+            (written.unwrap_or_default(), durable.unwrap_or_default())
+        });
         (shown(written, index) || shown(durable, index)).then_some(place)
     };
     let places: Vec<usize> = units.iter().enumerate().filter_map(matters).collect();
@@ -131,6 +133,7 @@ pub fn check_power_cut(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Resu
     let log = must_open(disk, Reading::Pread)?;
     converged(&log, &again, false)?;
     if segments(disk) != before {
+        disk.kill();
         let what = "the second opening changes the segments";
         return Err(Broken::new("7: recovery converges", what));
     }
@@ -165,7 +168,11 @@ fn open_and_check(
     oracle.admits(&found)?;
     agrees(&log, &found)?;
     no_stray(disk)?;
-    Ok((found, log.recovery().clean))
+    let clean = log.recovery().clean;
+    // Dropping a log closes it: its process is gone before that.
+    disk.kill();
+    drop(log);
+    Ok((found, clean))
 }
 
 /// A log that was recovered before is as it was, and has nothing more to discard.
@@ -192,14 +199,15 @@ fn converged(log: &Log, oracle: &Oracle, closed: bool) -> Result<(), Broken> {
 fn probe(disk: &SimStorage, log: Log, oracle: &Oracle, close: bool) -> Result<(), Broken> {
     let failed = |error| Broken::new("10: a probe works", error);
     let probe = vec![Told::make("probe", 1 << 120, 600)];
-    let committed = log.append(&oracle.batch(&probe)).map_err(failed)?;
+    let log = Arc::new(log);
+    let committed = append(&log, &oracle.batch(&probe))?.map_err(failed)?;
     let next = wide(oracle.kept.len()) + 1;
     if committed.first_position() != next || committed.is_deduplicated() {
         let what = format!("the probe got position {}, not {next}", committed.first_position());
         return Err(Broken::new("8: positions go on after the last one", what));
     }
     if close {
-        log.close().map_err(failed)?;
+        Arc::into_inner(log).map_or(Ok(()), Log::close).map_err(failed)?;
     } else {
         disk.power_cut(LoseAll);
         drop(log);
@@ -211,7 +219,11 @@ fn probe(disk: &SimStorage, log: Log, oracle: &Oracle, close: bool) -> Result<()
     let found = read_all(&log).map_err(|broken| broken.within("after a probe"))?;
     grown.admits(&found).map_err(|broken| broken.within("after a probe"))?;
     agrees(&log, &found).map_err(|broken| broken.within("after a probe"))?;
-    if close && (!log.recovery().clean || disk.fingerprint() != before) {
+    let changed = disk.fingerprint() != before;
+    let clean = log.recovery().clean;
+    disk.kill();
+    drop(log);
+    if close && (!clean || changed) {
         let what = "a log that was closed is not clean, or opening it writes";
         return Err(Broken::new("7: recovery converges", what));
     }
@@ -237,13 +249,18 @@ fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
             }
             outcome.0 += 1;
             outcome.1 = must_open(&after, Reading::Pread)
-                .and_then(|log| read_all(&log))
+                .and_then(|log| {
+                    let found = read_all(&log);
+                    after.kill();
+                    found
+                })
                 .and_then(|found| expected.admits(&found))
                 .map_err(|broken| broken.within(format!("cut in recovery, at {call:?}")));
         }
     });
     let log = must_open(disk, Reading::Mapped);
     disk.clear_hook();
+    disk.kill();
     drop(log?);
     let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
     outcome.1.clone().map(|()| outcome.0)

@@ -191,7 +191,8 @@ impl Base {
             }
         };
         let mut numbers = Numbers::new(seed);
-        let names: Vec<_> = self.files.keys().filter(|name| *name != crate::check::FOREIGN).collect();
+        let names: Vec<_> =
+            self.files.keys().filter(|name| *name != crate::check::FOREIGN).collect();
         for name in &names {
             let len = self.files.get(*name).map_or(0, Vec::len);
             let mut bit = narrow(numbers.below(wide(every_bit)));

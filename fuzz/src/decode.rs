@@ -40,7 +40,7 @@ fn try_segment(bytes: &[u8]) {
     for reading in [Reading::Mapped, Reading::Pread] {
         let disk = SimStorage::new();
         disk.write_file(FIRST, bytes);
-        let strict = options(reading).strict(true).open_on(Arc::new(disk.clone()));
+        let strict = options(reading).strict(true).open_on(Arc::new(disk.fork()));
         drop(strict.map(|log| read_everything(&log)));
         drop(open(&disk, reading).map(|log| read_everything(&log)));
     }

@@ -11,7 +11,7 @@ use annals::io::sim::{CallKind, Failure, Fault, LoseAll, Nth, SimStorage, Times}
 use crate::check::{must_open, open, options, read_all};
 use crate::crash::{Depth, check_kill, check_power_cut, power_cut};
 use crate::oracle::{Broken, Oracle, Told};
-use crate::program::Program;
+use crate::program::{Op, Program};
 use crate::run::{Blind, Run};
 
 /// The program whose calls fail: it makes, extends, rolls, closes and opens.
@@ -89,34 +89,42 @@ fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool
     disk.fail(fault);
     let mut run = Run::new(disk, Arc::new(Blind)).faulty();
     run.start()?;
-    let mut struck = 0;
+    let mut struck = run.disk().faults_struck();
+    let any = |run: &Run| run.disk().faults_struck() > 0;
     for op in &program.0 {
         run.step(*op)?;
         let now = run.disk().faults_struck();
         if now > struck {
             // Looked at while the failure is fresh: a crash comes right after it.
             struck = now;
-            swept.states += crashes(&run, way.kind)?;
+            let reopened = matches!(op, Op::Reopen | Op::Kill);
+            swept.states += crashes(&run, way.kind, reopened)?;
         }
     }
     swept.runs += 1;
-    swept.states += crashes(&run, way.kind)?;
-    Ok(struck > 0)
+    swept.states += crashes(&run, way.kind, true)?;
+    Ok(any(&run))
 }
 
-/// Crashes the process and the machine. After a failed sync of the directory only the
-/// process: names that such a sync left behind can be made durable by no later one,
-/// so that a power cut after reopening can still take them.
-fn crashes(run: &Run, kind: CallKind) -> Result<u64, Broken> {
+/// Crashes the process, and the machine.
+///
+/// A failed sync leaves pages, lengths and names that the system holds for clean. If
+/// the log is opened again before the machine goes down, what is found then may
+/// still be lost, whatever is synced: that is looked at without a power cut.
+fn crashes(run: &Run, kind: CallKind, reopened: bool) -> Result<u64, Broken> {
     let oracle = run.oracle();
     let depth = Depth { nested: false, close: true };
     let killed = run.disk().fork();
-    if kind == CallKind::SyncDir {
+    let sync = matches!(kind, CallKind::SyncData | CallKind::SyncAll | CallKind::SyncDir);
+    if sync {
         let found = read_all(&must_open(&killed, annals::Reading::Pread)?)?;
-        oracle.admits(&found)?;
+        oracle.admits(&found).map_err(|broken| broken.within("then a kill"))?;
+    } else {
+        check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
+    }
+    if sync && reopened {
         return Ok(1);
     }
-    check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
     for seed in 0..3 {
         let after = run.disk().fork();
         match seed {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use annals::io::sim::{Call, LoseAll, SimStorage};
 use annals::{Batch, Error, Expected, Log, NewEvent, Reading, Start, Uuid};
 
-use crate::check::{FOREIGN, FOREIGN_BYTES, agrees, open, read_all};
+use crate::check::{FOREIGN, FOREIGN_BYTES, agrees, append, open, read_all};
 use crate::crash::power_cut;
 use crate::numbers::wide;
 use crate::oracle::{Broken, EVENT_TYPE, Oracle, Told};
@@ -225,7 +225,7 @@ impl Run {
             }
             oracle.batch(&told)
         };
-        let committed = match log.append(&batch) {
+        let committed = match append(&log, &batch)? {
             Ok(committed) => committed,
             Err(error) => return self.refused(&error),
         };
@@ -272,7 +272,7 @@ impl Run {
         let version = self.oracle().version("a-1");
         let mut batch = Batch::new();
         batch.write("a-1", Expected::Exact(version + 7), [NewEvent::new(EVENT_TYPE)]);
-        match self.log()?.append(&batch) {
+        match append(&self.log()?, &batch)? {
             Err(Error::WrongExpectedVersion { actual, .. }) if actual == version => Ok(()),
             Err(_) if self.faulty => Ok(()),
             other => Err(Broken::new("a wrong expectation is refused", format!("{other:?}"))),
@@ -286,7 +286,7 @@ impl Run {
         let Some(at) = oracle.kept.iter().position(|told| told.id == first.id) else {
             return Ok(());
         };
-        match self.log()?.append(&oracle.batch(&self.last)) {
+        match append(&self.log()?, &oracle.batch(&self.last))? {
             Ok(again) if again.is_deduplicated() && again.first_position() == wide(at) + 1 => {
                 Ok(())
             }
@@ -308,7 +308,10 @@ impl Run {
             for event in events.iter() {
                 let expected = usize::try_from(self.tailed).ok().and_then(|at| kept.get(at));
                 if expected != Some(&Told::read(&event)) {
-                    return Err(Broken::new("9: only what is durable is delivered", format!("{event:?}")));
+                    return Err(Broken::new(
+                        "9: only what is durable is delivered",
+                        format!("{event:?}"),
+                    ));
                 }
                 self.tailed += 1;
             }
