@@ -220,7 +220,7 @@ pub struct Batch {
     buffer: Vec<u8>,
     record_bytes: u64,
     given_ids: bool,
-    submitted: AtomicBool,
+    committed: AtomicBool,
     error: Option<Error>,
 }
 
@@ -278,7 +278,7 @@ impl Batch {
         self.buffer.clear();
         self.record_bytes = 0;
         self.given_ids = false;
-        self.submitted = AtomicBool::new(false);
+        self.committed = AtomicBool::new(false);
         self.error = None;
     }
 
@@ -394,10 +394,15 @@ impl Batch {
         self.buffer.get(event.start..event.start + len).unwrap_or_default()
     }
 
-    /// Whether its ids may be in a log already: they were given, or it was submitted
+    /// Whether its ids may be in a log already: they were given, or it was committed
     /// before. Ids that were made here are new the first time.
     pub(crate) fn ids_may_exist(&self) -> bool {
-        let before = self.submitted.swap(true, Ordering::Relaxed);
-        before || self.given_ids
+        self.given_ids || self.committed.load(Ordering::Acquire)
+    }
+
+    /// Notes that it is being committed, under the commit's lock. Returns whether it was
+    /// before: two threads may append the same batch at once.
+    pub(crate) fn commits(&self) -> bool {
+        self.committed.swap(true, Ordering::AcqRel)
     }
 }

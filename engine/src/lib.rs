@@ -81,6 +81,7 @@ mod recovery;
 mod segment;
 mod stats;
 mod sync;
+mod tail;
 mod time;
 mod verify;
 mod watermark;

@@ -13,12 +13,13 @@ use crate::catalog::entry::Entry;
 use crate::catalog::find::Hit;
 use crate::catalog::runs;
 use crate::catalog::source::Source;
+use crate::catalog::survey;
 use crate::catalog::view::View;
 use crate::commit::{Committer, Resume, Settings};
 use crate::committed::Committed;
 use crate::cursor::{Cursor, Start};
 use crate::error::{Error, Result};
-use crate::event::{Event, OwnedEvent};
+use crate::event::OwnedEvent;
 use crate::io::{LockError, OsStorage, Storage, StorageLock};
 use crate::options::{Background, Options, Reading};
 use crate::place::Place;
@@ -26,9 +27,8 @@ use crate::planted::{self, Bug};
 use crate::read::{LogRead, Shared, StreamRead, Streams, collect_streams};
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
-use crate::recovery::{apply, create, survey};
+use crate::recovery::{apply, create};
 use crate::segment::ReadMode;
-use crate::segment::file::read_event;
 use crate::stats::Stats;
 use crate::watermark::Watermark;
 
@@ -90,7 +90,6 @@ impl Log {
         let tail = apply::apply(&*storage, &analysis, epoch)?;
         let settings = Settings {
             epoch,
-            process: storage.process_id(),
             segment_bytes: options.segment_bytes,
             threads: options.background == Background::Thread,
         };
@@ -158,13 +157,7 @@ impl Log {
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
         let durable = self.shared.watermark.place();
-        let Some(hit) = self.find(id, durable)? else { return Ok(None) };
-        let segment = &hit.source.entry.segment;
-        let chunk = hit.chunk(durable)?;
-        let step = read_event(&chunk, segment.seed, hit.offset)
-            .map_err(|error| segment.fault(error, None))?;
-        let event = Event { head: step.head, fields: step.fields, payload: step.payload };
-        Ok(Some(event.to_owned()))
+        self.find(id, durable)?.map(|hit| hit.event(durable)).transpose()
     }
 
     /// Whether an event with this id is in the log.
@@ -176,6 +169,7 @@ impl Log {
     }
 
     fn find(&self, id: Uuid, durable: Place) -> Result<Option<Hit>> {
+        self.shared.catalog.owner()?;
         let view = self.shared.catalog.view();
         let hit = self.shared.catalog.id(&view, id.as_u128(), durable)?;
         Ok(hit.filter(|hit| hit.place() < durable))
@@ -235,6 +229,8 @@ impl Log {
     }
 
     fn end(&self) -> Result<()> {
+        // A process that inherited the log has neither its thread nor a right to close it.
+        self.committer.owner()?;
         // The background first: what it writes (a witness, a spare) must not come after
         // the close. It ends when its channel is closed.
         if let Some(worker) = self.worker.lock().take() {

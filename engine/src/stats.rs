@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::catalog::survey::Survey;
 use crate::record::field::wide;
-use crate::recovery::survey::Survey;
 
 /// Numbers about a log, made by [`Log::stats`](crate::Log::stats).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -222,3 +222,114 @@ fn derived_files_can_be_deleted_and_foreign_ones_are_left_alone() {
     assert_eq!(disk.read_file("notes.txt").unwrap(), b"mine");
     assert_eq!(open(&disk).unwrap().version("s-1").unwrap(), 21);
 }
+
+#[test]
+fn a_background_that_fails_never_lets_a_failed_sync_pass_for_a_good_one() {
+    // The background once synced the active segment beside the leader: the error went to
+    // it, and the leader's sync found nothing left to do.
+    for nth in 1..6 {
+        let disk = SimStorage::new();
+        let log = Options::new().open_on(Arc::new(disk.clone())).unwrap();
+        disk.fail(Fault::new(Nth::Of(CallKind::SyncData, nth), Failure::Device));
+        disk.on_call(|call: &Call, _: &SimStorage| {
+            let background = std::thread::current().name() == Some("annals");
+            if call.kind == CallKind::SyncData && !background {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        let mut acknowledged = 0;
+        while acknowledged < 5 && log.append(&batch("a", 100_000)).is_ok() {
+            acknowledged += 1;
+        }
+        disk.clear_hook();
+        disk.power_cut(annals::io::sim::LoseAll);
+        drop(log);
+        assert_eq!(open(&disk).unwrap().head(), acknowledged, "sync {nth}");
+    }
+}
+
+#[test]
+fn recorded_at_never_runs_backwards_whatever_the_clock_and_a_torn_roll_do() {
+    let disk = SimStorage::new();
+    disk.set_now(1_000_000_000_000);
+    let log = open(&disk).unwrap();
+    // The write that opens the second segment gets as far as its header.
+    disk.on_call(|call: &Call, disk: &SimStorage| {
+        let rolls = call.kind == CallKind::Write && call.name.ends_with("2.seg");
+        if rolls && call.offset == 0 && (5000..10_000).contains(&call.len) {
+            disk.crash_within(1, 4200);
+        }
+    });
+    while log.append(&batch("a", 3000)).is_ok() {}
+    disk.clear_hook();
+    disk.kill();
+    drop(log);
+    disk.set_now(5);
+    let log = open(&disk).unwrap();
+    assert_eq!(log.recovery().discarded.as_ref().unwrap().segment, 2);
+    log.append(&batch("a", 3000)).unwrap();
+    let times: Vec<_> = log
+        .read_all()
+        .collect()
+        .unwrap()
+        .iter()
+        .map(|event| event.as_event().recorded_at())
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    log.close().unwrap();
+    let report = annals::verify(Arc::new(disk), &mut |_, _| {}).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn the_same_new_batch_of_two_threads_is_in_the_log_once() {
+    for _ in 0..200 {
+        let log = open(&SimStorage::new()).unwrap();
+        let mut batch = Batch::new();
+        batch.write("a", Expected::Any, [NewEvent::new("Happened")]);
+        let go = std::sync::Barrier::new(2);
+        let outcomes = std::thread::scope(|scope| {
+            let append = || {
+                go.wait();
+                log.append(&batch).unwrap()
+            };
+            let both = [scope.spawn(append), scope.spawn(append)];
+            both.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(log.head(), 1);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_deduplicated()).count(), 1);
+        assert!(outcomes.iter().all(|outcome| outcome.first_position() == 1));
+    }
+}
+
+#[test]
+fn closing_a_log_wakes_its_cursors_also_when_it_is_poisoned() {
+    for poisoned in [false, true] {
+        let disk = SimStorage::new();
+        let log = open(&disk).unwrap();
+        log.append(&batch("a", 1)).unwrap();
+        let mut cursor = log.cursor(Start::End).unwrap();
+        let waiting = std::thread::spawn(move || cursor.wait(std::time::Duration::MAX));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        if poisoned {
+            disk.fail(Fault::new(Nth::Of(CallKind::SyncData, 1), Failure::Device));
+            log.append(&batch("a", 1)).unwrap_err();
+        }
+        assert_eq!(log.close().is_err(), poisoned);
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Closed)));
+    }
+}
+
+#[test]
+fn a_process_that_inherited_the_log_can_neither_read_nor_close_it() {
+    let disk = SimStorage::new();
+    let log = open(&disk).unwrap();
+    log.append(&batch("a", 1)).unwrap();
+    let mut cursor = log.cursor(Start::Beginning).unwrap();
+    disk.set_process_id(4242);
+    assert!(matches!(cursor.poll(1), Err(Error::Forked { .. })));
+    assert!(matches!(log.read("a").collect(), Err(Error::Forked { .. })));
+    assert!(matches!(log.read_all().collect(), Err(Error::Forked { .. })));
+    assert!(matches!(log.contains(annals::Uuid::nil()), Err(Error::Forked { .. })));
+    assert!(matches!(log.close(), Err(Error::Forked { .. })));
+}

@@ -30,11 +30,9 @@ impl Survivors {
         let after = disk.fork();
         match self {
             Self::Of(kept) => {
-                after.power_cut(
-                    |place, _: &Unit| {
-                        if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose }
-                    },
-                )
+                let keep =
+                    |place| if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose };
+                after.power_cut(|place, _: &Unit| keep(place));
             }
             Self::Seeded(seed) => power_cut(&after, *seed),
         }

@@ -74,7 +74,7 @@ impl Base {
     pub fn new(program: &Program, close: bool, seed: u64) -> Result<Self, Broken> {
         let disk = SimStorage::new();
         disk.set_seed(seed);
-        let mut run = Run::new(disk.clone(), Arc::new(Blind));
+        let mut run = Run::new(disk.clone(), Arc::new(Blind)).numbered_from(seed << 32);
         run.start()?;
         let (mut writes, mut older) = (Vec::new(), Vec::new());
         let mut witnessed = 0;

@@ -235,7 +235,7 @@ pub fn explore(plan: &Plan) -> Explored {
         states: explorer.states.load(Ordering::Relaxed),
         checks: explorer.checks.load(Ordering::Relaxed),
         nested: explorer.nested.load(Ordering::Relaxed),
-        programs: next.load(Ordering::Relaxed).min(next.load(Ordering::Relaxed)),
+        programs: next.load(Ordering::Relaxed),
         took,
         failure,
     }

@@ -38,11 +38,11 @@ const FAILURES: [(Failure, Option<u64>); 7] = [
 ];
 
 const KINDS: [CallKind; 7] = [
+    CallKind::SyncData,
+    CallKind::SyncAll,
     CallKind::Create,
     CallKind::Write,
     CallKind::SetLen,
-    CallKind::SyncData,
-    CallKind::SyncAll,
     CallKind::SyncDir,
     CallKind::Remove,
 ];

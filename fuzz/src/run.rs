@@ -132,6 +132,12 @@ impl Run {
         Self { faulty: true, ..self }
     }
 
+    /// Numbers the events from here on: another log with the same layout.
+    #[must_use]
+    pub fn numbered_from(self, first: u64) -> Self {
+        Self { submitted: first, ..self }
+    }
+
     /// The disk.
     pub fn disk(&self) -> &SimStorage {
         &self.disk
@@ -169,7 +175,7 @@ impl Run {
             Op::Again => self.again(),
             Op::Tail => self.tail(),
             Op::Reopen => self.reopen(),
-            Op::Kill => self.end_life(|disk| disk.kill()),
+            Op::Kill => self.end_life(SimStorage::kill),
             Op::Cut(seed) => self.end_life(|disk| power_cut(disk, seed.into())),
             Op::Die(call, seed) => self.die(call, seed),
         }?;

@@ -1,4 +1,5 @@
 //! The committed corpus, and mutations of it, through the record-decode target.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use annals_fuzz::decode::{decode_any, mutate, valid_segment};
 use annals_fuzz::numbers::Numbers;

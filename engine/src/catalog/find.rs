@@ -8,12 +8,13 @@ use super::Catalog;
 use super::source::Source;
 use super::view::View;
 use crate::error::Result;
+use crate::event::{Event, OwnedEvent};
 use crate::place::Place;
-use crate::record::event::Fields;
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
-use crate::segment::Chunk;
-use crate::segment::file::read_event;
+
+/// How many versions are looked at together when the last durable one is sought.
+const LAST_VERSIONS: u64 = 31;
 
 /// An event that was found.
 #[derive(Debug, Clone)]
@@ -27,10 +28,12 @@ impl Hit {
         Place::new(self.source.entry.segment.number, self.offset)
     }
 
-    /// Its bytes, checked. `durable` is the watermark: nothing beyond it is read.
-    pub(crate) fn chunk(&self, durable: Place) -> Result<Chunk> {
-        let segment = &self.source.entry.segment;
-        segment.event_chunk(self.offset, limit_of(&self.source, durable)?)
+    /// The event, checked. `durable` is the watermark: nothing beyond it is read.
+    pub(crate) fn event(&self, durable: Place) -> Result<OwnedEvent> {
+        let limit = limit_of(&self.source, durable)?;
+        let (chunk, span) = self.source.entry.segment.event(self.offset, limit)?;
+        let payload = chunk.bytes_at(span.payload_at, span.payload_len);
+        Ok(Event { head: span.head, fields: span.fields, payload }.to_owned())
     }
 }
 
@@ -71,19 +74,22 @@ impl Catalog {
         for source in view.sources.iter().rev() {
             let Some(span) = source.ask(self, |index| index.stream(stream))? else { continue };
             let number = source.entry.segment.number;
-            // Only what was appended during this very call can lie above the watermark, so
-            // this looks at few versions.
-            let mut version = span.last_version();
-            while version >= span.first_version {
-                let found = source.ask(self, |index| {
-                    let mut found = Vec::new();
-                    index.offsets(stream, version..=version, &mut found)?;
-                    Ok(found)
+            // What is in flight lies above the watermark: few versions as a rule, so the
+            // last ones are looked at first.
+            let mut high = span.last_version();
+            while high >= span.first_version {
+                let low = high.saturating_sub(LAST_VERSIONS).max(span.first_version);
+                let offsets = source.ask(self, |index| {
+                    let mut offsets = Vec::new();
+                    index.offsets(stream, low..=high, &mut offsets)?;
+                    Ok(offsets)
                 })?;
-                if found.first().is_some_and(|offset| Place::new(number, *offset) < durable) {
-                    return Ok(version);
+                let visible =
+                    offsets.partition_point(|offset| Place::new(number, *offset) < durable);
+                if visible > 0 {
+                    return Ok(low + wide(visible) - 1);
                 }
-                version -= 1;
+                high = low - 1;
             }
         }
         Ok(0)
@@ -124,11 +130,7 @@ impl Catalog {
                 return Ok(Some(hit));
             }
             // A run says where an id may be; the record itself says whether it is.
-            let chunk = hit.chunk(durable)?;
-            let segment = &source.entry.segment;
-            let event = read_event(&chunk, segment.seed, offset)
-                .map_err(|error| segment.fault(error, None))?;
-            if Fields::id(event.payload) == id {
+            if hit.event(durable)?.as_event().id().as_u128() == id {
                 return Ok(Some(hit));
             }
         }

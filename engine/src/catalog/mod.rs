@@ -1,6 +1,7 @@
 //! Which segment, run and table answers a question: the log as a whole, for
 //! reading.
 //!
+//! * [`survey`]: which files there are
 //! * [`entry`]: a segment in the log
 //! * [`view`]: the published, immutable list of segments and their indexes
 //! * [`source`]: one index, loaded at its first use
@@ -14,6 +15,7 @@ pub(crate) mod entry;
 pub(crate) mod find;
 pub(crate) mod runs;
 pub(crate) mod source;
+pub(crate) mod survey;
 pub(crate) mod view;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use annals_index::Table;
 use parking_lot::RwLock;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::segment::{ReadMode, Segment};
 use entry::{Entry, Facts};
@@ -35,6 +37,8 @@ pub(crate) struct Catalog {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) log: u128,
     pub(crate) mode: ReadMode,
+    /// The process that opened the log.
+    process: u32,
     view: RwLock<Arc<View>>,
     /// Counts up whenever a table gives way to a run: what was looked up in runs
     /// before may be in them only since.
@@ -47,13 +51,25 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn new(storage: Arc<dyn Storage>, log: u128, mode: ReadMode, view: View) -> Self {
         let view = RwLock::new(Arc::new(view));
+        let process = storage.process_id();
         Self {
+            process,
             storage,
             log,
             mode,
             view,
             generation: AtomicU64::new(0),
             index_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Refuses a process that inherited the log from the one that opened it.
+    pub(crate) fn owner(&self) -> Result<()> {
+        let this = self.storage.process_id();
+        if this == self.process {
+            Ok(())
+        } else {
+            Err(Error::Forked { opened_by: self.process, this })
         }
     }
 

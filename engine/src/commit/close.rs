@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::Committer;
 use super::queue::{Queue, State};
-use super::witness::{write_control, write_slot};
 use crate::catalog::runs;
 use crate::error::{Error, Result};
 use crate::segment::{Segment, name};
+use crate::tail::{Tail, write_control, write_slot};
 
 impl Committer {
     /// Ends appending. What was acknowledged is durable already; this makes the next
     /// open fast and gives back unused space. A log that ends with a close mark is left
-    /// as it is. Returns the first failure; the rest is done as far as it can be.
+    /// as it is. Stops at the first failure: what is left undone costs time at the next
+    /// open, and nothing else.
     pub(crate) fn close(&self) -> Result<()> {
         self.owner()?;
         {
@@ -21,7 +22,12 @@ impl Committer {
             match queue.state {
                 State::Open => queue.state = State::Closing,
                 State::Closing | State::Closed => return Ok(()),
-                State::Poisoned(_) => return queue.usable(),
+                State::Poisoned(_) => {
+                    let poisoned = queue.usable();
+                    drop(queue);
+                    self.watermark.close();
+                    return poisoned;
+                }
             }
         }
         // Appends that came in before are carried out; none comes in after.
@@ -84,7 +90,7 @@ impl Committer {
     }
 
     /// Writes the run of the active segment. Without it the next open reads the segment.
-    fn index_active(&self, segment: &Segment, tail: &super::Tail) {
+    fn index_active(&self, segment: &Segment, tail: &Tail) {
         let view = self.catalog.view();
         let whole = view
             .sources

@@ -5,24 +5,14 @@ use crate::batch::{Batch, Encoded};
 use crate::catalog::find::Hit;
 use crate::committed::Committed;
 use crate::error::{Difference, Error, Result};
-use crate::event::{Event, OwnedEvent};
+use crate::event::Event;
 use crate::record::event::{EventHead, Fields};
 use crate::record::field::{size, wide};
-use crate::segment::file::read_event;
 
 impl Committer {
-    /// The event of a hit, which must be durable by now.
-    fn event_of(&self, hit: &Hit) -> Result<OwnedEvent> {
-        let segment = &hit.source.entry.segment;
-        let chunk = hit.chunk(self.watermark.place())?;
-        let step = read_event(&chunk, segment.seed, hit.offset)
-            .map_err(|error| segment.fault(error, None))?;
-        Ok(Event { head: step.head, fields: step.fields, payload: step.payload }.to_owned())
-    }
-
     /// The answer to a batch of which only some ids are in the log.
     pub(super) fn partly_known(&self, hit: &Hit, id: u128) -> Result<Error> {
-        let position = self.event_of(hit)?.as_event().position();
+        let position = hit.event(self.watermark.place())?.as_event().position();
         let id = uuid::Uuid::from_u128(id);
         Ok(Error::DuplicateConflict { id, position, difference: Difference::SomeMissing })
     }
@@ -33,7 +23,7 @@ impl Committer {
         let mut first_position = 0;
         let mut versions = vec![0; batch.named().len()];
         for (index, (event, hit)) in batch.events().iter().zip(hits).enumerate() {
-            let stored = self.event_of(hit)?;
+            let stored = hit.event(self.watermark.place())?;
             let stored = stored.as_event();
             if index == 0 {
                 first_position = stored.position();

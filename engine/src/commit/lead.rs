@@ -6,13 +6,13 @@ use super::Committer;
 use super::pending::Pending;
 use super::plan::Job;
 use super::queue::State;
-use super::witness::Tail;
 use crate::catalog::entry::Facts;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
 use crate::segment::header::SegmentHeader;
+use crate::tail::Tail;
 
 /// How many buffers of written groups are kept: one fills while one is written.
 const BUFFERS_KEPT: usize = 2;
@@ -134,6 +134,7 @@ impl Committer {
             previous_crc: tail.last_crc,
             durable: tail.durable,
             created_at: self.catalog.storage.now(),
+            previous_time: tail.last_time,
             epoch: self.settings.epoch,
         };
         pending.put_in_first_block(0, &header.encode());

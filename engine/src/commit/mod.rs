@@ -7,7 +7,7 @@
 //! * [`lead`]: one write, one sync, and the hand-over
 //! * [`plan`]: how much is prepared ahead
 //! * [`space`]: room ahead of the appends; spares; runs of sealed segments
-//! * [`witness`]: what is written down about the durable end
+//! * [`witness`]: when the durable end is written down
 //! * [`dedupe`]: batches that the log holds already
 //! * [`close`]: the orderly end
 //!
@@ -39,17 +39,16 @@ use crate::catalog::source::SharedTable;
 use crate::committed::{Committed, Durability};
 use crate::error::{Error, Result};
 use crate::segment::Segment;
+use crate::tail::Tail;
 use crate::watermark::Watermark;
 use group::{Group, Outcome};
 pub(crate) use plan::Job;
 use queue::{Placement, Queue, State};
-pub(crate) use witness::{Tail, write_control, write_slot};
 
 /// What does not change while the log is open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) epoch: u128,
-    pub(crate) process: u32,
     /// Largest segment, in bytes.
     pub(crate) segment_bytes: u64,
     /// Whether a thread works in the background.
@@ -172,12 +171,7 @@ impl Committer {
 
     /// Refuses a process that inherited the log from the one that opened it.
     pub(crate) fn owner(&self) -> Result<()> {
-        let this = self.catalog.storage.process_id();
-        if this == self.settings.process {
-            Ok(())
-        } else {
-            Err(Error::Forked { opened_by: self.settings.process, this })
-        }
+        self.catalog.owner()
     }
 
     /// Takes no more appends. Whoever waits for a group that was not written is told.

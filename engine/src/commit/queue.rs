@@ -17,6 +17,7 @@ use crate::catalog::source::SharedTable;
 use crate::catalog::view::View;
 use crate::committed::Committed;
 use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
@@ -183,6 +184,11 @@ impl Queue {
         let len = wide(batch::LEN) + batch.bytes();
         if let Some(answer) = self.room(len, catalog, segment_bytes) {
             return Ok(answer);
+        }
+        if batch.commits() && prepared.known.is_empty() && !planted::active(Bug::DedupeLostAtReopen)
+        {
+            // Another thread committed this very batch since its ids were looked at.
+            return Ok(Placement::Stale);
         }
         let mut placement = self.commit(batch, versions, now);
         if let Placement::Placed { ahead, .. } = &mut placement {

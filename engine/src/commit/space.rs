@@ -23,7 +23,7 @@ const STEP_BYTES: u64 = 256 << 10;
 /// How much space the background makes at once: as much again as there is, within
 /// these.
 const AHEAD_BYTES_MIN: u64 = 1 << 20;
-const AHEAD_BYTES_MAX: u64 = 16 << 20;
+const AHEAD_BYTES_MAX: u64 = 4 << 20;
 
 /// How long nothing must have been appended before the witness is written.
 const IDLE: Duration = Duration::from_millis(200);
@@ -87,13 +87,10 @@ impl Committer {
         let limit = segment_limit(segment.number, self.settings.segment_bytes);
         let before = segment.secured();
         let wanted = limit.min(before + before.clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX));
-        // No space is told to the append that needs it.
-        let extended = segment.secure(before, wanted);
-        let synced = extended.and_then(|()| {
-            let sync = segment.file().sync_data();
-            sync.map_err(|error| Error::io("sync", &segment.name, error))
-        });
-        drop(self.poison_unless_full(synced));
+        // Not synced here: a sync beside the leader's own would take the error of its write
+        // with it, and the leader's would succeed. No space is told to the append that
+        // needs it.
+        drop(self.poison_unless_full(segment.secure(before, wanted)));
     }
 
     fn spare_ahead(&self) {

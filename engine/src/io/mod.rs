@@ -36,6 +36,10 @@ use std::sync::Arc;
 
 pub use os::OsStorage;
 
+/// The name of the file that tells who holds the lock. On systems where a
+/// directory cannot be locked it is the lock itself.
+pub(crate) const LOCK_FILE: &str = "lock";
+
 /// What kind of directory entry a name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {

@@ -1,6 +1,6 @@
 //! The real storage: a directory of the file system.
 //!
-//! The only module that uses `std::fs`. Portable through std; where a Linux
+//! The only module that calls `std::fs`. Portable through std; where a Linux
 //! call gives more (locking the directory itself, finding the holder of a lock),
 //! it is used there and replaced elsewhere.
 
@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Entry, EntryKind, LockError, Mapping, Storage, StorageFile, StorageLock, map};
-
-/// The name of the file that tells who holds the lock. On systems where a
-/// directory cannot be locked it is the lock itself.
-const LOCK_FILE: &str = "lock";
+use super::{
+    Entry, EntryKind, LOCK_FILE, LockError, Mapping, Storage, StorageFile, StorageLock, map,
+};
 
 /// A directory of the real file system.
 ///

@@ -186,7 +186,7 @@ impl LogRead {
             while walk.next_position() <= position {
                 match walk.step(&window) {
                     Ok(Step::Event(event)) if event.head.position >= self.from => {
-                        seen.push(&event);
+                        seen.push(event.span());
                     }
                     Ok(_) => {}
                     Err(error) => {

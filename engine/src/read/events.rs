@@ -1,9 +1,8 @@
 //! A piece of the log that was read and checked.
 
 use crate::event::Event;
-use crate::record::event::{EventHead, Fields};
 use crate::record::field::wide;
-use crate::record::walk::EventStep;
+use crate::record::walk::EventSpan;
 use crate::segment::Chunk;
 
 /// Events that were read together. They lend from the log's bytes, which this keeps
@@ -31,10 +30,7 @@ pub struct Events {
 /// Where an event lies in its chunk.
 #[derive(Debug, Clone, Copy)]
 struct Item {
-    head: EventHead,
-    fields: Fields,
-    payload_at: u64,
-    payload_len: usize,
+    span: EventSpan,
     chunk: usize,
 }
 
@@ -53,8 +49,8 @@ impl Events {
     pub fn get(&self, index: usize) -> Option<Event<'_>> {
         let item = self.items.get(index)?;
         let chunk = self.chunks.get(item.chunk)?;
-        let payload = chunk.bytes_at(item.payload_at, item.payload_len);
-        Some(Event { head: item.head, fields: item.fields, payload })
+        let EventSpan { head, fields, payload_at, payload_len } = item.span;
+        Some(Event { head, fields, payload: chunk.bytes_at(payload_at, payload_len) })
     }
 
     /// The events in the order in which they were read.
@@ -62,25 +58,20 @@ impl Events {
         EventsIter { events: self, next: 0 }
     }
 
-    /// Events that are pushed from now on lie in this chunk.
+    /// The chunk of the events that were pushed since the last one.
     pub(crate) fn push_chunk(&mut self, chunk: Chunk) {
         self.chunks.push(chunk);
     }
 
-    pub(crate) fn push(&mut self, step: &EventStep<'_>) {
-        self.items.push(Item {
-            head: step.head,
-            fields: step.fields,
-            payload_at: step.payload_at,
-            payload_len: step.payload.len(),
-            chunk: self.chunks.len().saturating_sub(1),
-        });
+    /// An event of a chunk that is pushed when all its events are.
+    pub(crate) fn push(&mut self, span: EventSpan) {
+        self.items.push(Item { span, chunk: self.chunks.len() });
     }
 
     /// An event in a chunk of its own.
-    pub(crate) fn push_in_new_chunk(&mut self, step: &EventStep<'_>, chunk: &Chunk) {
-        self.chunks.push(chunk.clone());
-        self.push(step);
+    pub(crate) fn push_in_new_chunk(&mut self, span: &EventSpan, chunk: Chunk) {
+        self.push(*span);
+        self.push_chunk(chunk);
     }
 
     /// Adds events that were read after these.

@@ -58,6 +58,7 @@ impl Forward {
     /// Up to `max` events that are durable, from one segment; none if there are none
     /// yet. Damage behind some events is told by the next call.
     pub(crate) fn next(&mut self, max: usize) -> Result<Events> {
+        self.shared.catalog.owner()?;
         loop {
             let durable = self.shared.watermark.place();
             let number = self.entry.segment.number;
@@ -88,7 +89,7 @@ impl Forward {
             match self.walk.step(&window) {
                 Ok(Step::Event(event)) if event.head.position > self.after => {
                     self.after = event.head.position;
-                    events.push(&event);
+                    events.push(event.span());
                 }
                 Ok(Step::Batch(batch)) => {
                     let last = batch.first_position + u64::from(batch.events) - 1;

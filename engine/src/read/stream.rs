@@ -13,8 +13,6 @@ use crate::error::{Damage, Result};
 use crate::event::{Event, OwnedEvent};
 use crate::place::Place;
 use crate::record::field::wide;
-use crate::record::walk::EventStep;
-use crate::segment::file::read_event;
 
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
@@ -127,6 +125,7 @@ impl StreamRead {
     /// Reads the next piece. Returns whether there can be more.
     fn fetch(&mut self) -> Result<bool> {
         if self.parts.is_none() {
+            self.shared.catalog.owner()?;
             // The place before the view: what is durable is in some index by then.
             self.durable = self.shared.watermark.place();
             let view = self.shared.catalog.view();
@@ -178,22 +177,17 @@ impl StreamRead {
         let limit = limit_of(source, self.durable)?;
         let visible = offsets.iter().zip(versions).filter(|(offset, _)| **offset < limit);
         for (offset, version) in visible {
-            let chunk = segment.event_chunk(*offset, limit)?;
-            let step = read_event(&chunk, segment.seed, *offset)
-                .map_err(|error| segment.fault(error, None))?;
-            if !self.is_meant(&step, version) {
+            let (chunk, span) = segment.event(*offset, limit)?;
+            let payload = chunk.bytes_at(span.payload_at, span.payload_len);
+            // If the record is not what the index said, nothing wrong is handed out.
+            if span.head.version != version || span.fields.stream(payload) != self.stream {
                 return Err(segment.corrupt(*offset, Damage::Index));
             }
-            self.events.push_in_new_chunk(&step, &chunk);
+            self.events.push_in_new_chunk(&span, chunk);
         }
         if self.backward {
             self.events.reverse();
         }
         Ok(())
-    }
-
-    /// Whether the record is what the index said: if not, nothing wrong is handed out.
-    fn is_meant(&self, step: &EventStep<'_>, version: u64) -> bool {
-        step.head.version == version && step.fields.stream(step.payload) == self.stream
     }
 }

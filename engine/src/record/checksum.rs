@@ -8,8 +8,9 @@ use super::layout::head;
 /// The part of a header's seed that is the same for a whole segment.
 ///
 /// A header's CRC starts from the log's identity, the segment's number and the
-/// offset, so that a record which is whole but stands in the wrong place (stale,
-/// moved, of another log) never passes.
+/// offset, so that a record which is whole but stands in the wrong place (moved, of
+/// another segment or log) does not pass, to the strength of a CRC-32. One that is
+/// stale in its own place is told by the chain of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seed(u32);
 

@@ -176,12 +176,12 @@ impl<'a> Taker<'a> {
 }
 
 fn occurred(bytes: &[u8]) -> Option<Occurred> {
-    let offset = i16_at(bytes, 8)?;
-    let fraction_digits = *bytes.get(10)?;
+    let offset = i16_at(bytes, event::OCCURRED_OFFSET)?;
+    let fraction_digits = *bytes.get(event::OCCURRED_DIGITS)?;
     let zulu = offset == event::OFFSET_ZULU;
-    let sound = fraction_digits <= 9 && bytes.get(11) == Some(&0);
+    let sound = fraction_digits <= 9 && bytes.get(event::OCCURRED_ZERO) == Some(&0);
     (sound && (zulu || offset.unsigned_abs() < 24 * 60)).then_some(Occurred {
-        at: Timestamp::from_nanos(i64_at(bytes, 0)?),
+        at: Timestamp::from_nanos(i64_at(bytes, event::OCCURRED_AT)?),
         offset_minutes: (!zulu).then_some(offset),
         fraction_digits,
     })

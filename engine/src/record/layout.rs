@@ -48,7 +48,7 @@ pub(crate) const fn padded(len: usize) -> Option<usize> {
 }
 
 /// What a record is. The high bit says that whoever does not know the kind must
-/// not go on.
+/// not go on; a record of another unknown kind is passed over, inside a batch.
 pub(crate) mod kind {
     pub(crate) const CRITICAL: u8 = 0x80;
     pub(crate) const GROUP: u8 = CRITICAL | 1;
@@ -135,7 +135,12 @@ pub(crate) mod event {
 
     /// In place of an offset: the text said `Z`.
     pub(crate) const OFFSET_ZULU: i16 = i16::MIN;
-    pub(crate) const OCCURRED_LEN: usize = 12;
+    /// When it occurred: its fields.
+    pub(crate) const OCCURRED_AT: usize = 0;
+    pub(crate) const OCCURRED_OFFSET: usize = OCCURRED_AT + size_of::<u64>();
+    pub(crate) const OCCURRED_DIGITS: usize = OCCURRED_OFFSET + size_of::<u16>();
+    pub(crate) const OCCURRED_ZERO: usize = OCCURRED_DIGITS + 1;
+    pub(crate) const OCCURRED_LEN: usize = OCCURRED_ZERO + 1;
 }
 
 /// Mark payload.
@@ -168,7 +173,8 @@ pub(crate) mod segment {
     pub(crate) const DURABLE_SEGMENT: usize = PREVIOUS_END + size_of::<u64>();
     pub(crate) const DURABLE_OFFSET: usize = DURABLE_SEGMENT + size_of::<u64>();
     pub(crate) const CREATED_AT: usize = DURABLE_OFFSET + size_of::<u64>();
-    pub(crate) const EPOCH: usize = CREATED_AT + size_of::<u64>();
+    pub(crate) const PREVIOUS_TIME: usize = CREATED_AT + size_of::<u64>();
+    pub(crate) const EPOCH: usize = PREVIOUS_TIME + size_of::<u64>();
     pub(crate) const PREVIOUS_CRC: usize = EPOCH + size_of::<u128>();
     pub(crate) const CRC: usize = PREVIOUS_CRC + size_of::<u32>();
     pub(crate) const LEN: usize = CRC + size_of::<u32>();

@@ -127,6 +127,26 @@ pub(crate) struct EventStep<'a> {
     pub(crate) fields: Fields,
 }
 
+/// Where an event stands and what its head says, without its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventSpan {
+    pub(crate) head: EventHead,
+    pub(crate) fields: Fields,
+    pub(crate) payload_at: u64,
+    pub(crate) payload_len: usize,
+}
+
+impl EventStep<'_> {
+    pub(crate) const fn span(&self) -> EventSpan {
+        EventSpan {
+            head: self.head,
+            fields: self.fields,
+            payload_at: self.payload_at,
+            payload_len: self.payload.len(),
+        }
+    }
+}
+
 /// The state of a walk through one segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Walk {
@@ -309,10 +329,13 @@ const fn container(end: u64, left: u32, crc: u32) -> Container {
     Container { end, left, crc, chain: Chain::new() }
 }
 
-/// A kind that does not belong where it stands: damage if it is a known one.
+/// A kind that does not belong where it stands: damage if it is a known one. Another
+/// one is of a later version, and outside a batch nothing says how to pass over it.
 const fn unexpected(found: u8) -> Fault {
-    let known = matches!(found, kind::GROUP | kind::BATCH | kind::EVENT | kind::MARK);
-    if known || found & kind::CRITICAL == 0 { Fault::Malformed } else { Fault::UnknownKind(found) }
+    match found {
+        kind::GROUP | kind::BATCH | kind::EVENT | kind::MARK => Fault::Malformed,
+        unknown => Fault::UnknownKind(unknown),
+    }
 }
 
 /// Reads and checks the single event at `offset`, without what stands around it.

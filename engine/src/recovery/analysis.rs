@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::decision::{Action, At, decide};
 use super::evidence::{self, Evidence};
 use super::identity::{Identity, identify};
-use super::survey::{Survey, damage, survey};
 use crate::catalog::runs::Indexer;
 use crate::catalog::runs::LoadedRun;
+use crate::catalog::survey::{Survey, damage, survey};
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::Storage;
 use crate::place::Place;
@@ -33,6 +33,8 @@ pub(crate) struct Analysis {
     /// Header of the active segment.
     pub(crate) header: SegmentHeader,
     pub(crate) slots: [Slot; 2],
+    /// Number of the next witness.
+    pub(crate) sequence: u64,
     /// The run of the active segment's first part, if it can be used.
     pub(crate) run: Option<LoadedRun>,
     /// What stands after that part.
@@ -150,7 +152,7 @@ impl Scan {
             next_position: header.first_position,
             last_crc: header.previous_crc,
             last_group: 0,
-            last_time: i64::MIN,
+            last_time: header.previous_time,
             closed: false,
         };
         Ok(Self {
@@ -348,6 +350,7 @@ fn decide_end(
     }
     let later = segments.split_off(keep);
     let header = headers.iter().find(|header| header.number == number);
+    let newest = identity.witnesses.iter().map(|witness| witness.sequence).max();
     Ok(Analysis {
         log: identity.log,
         survey,
@@ -355,6 +358,7 @@ fn decide_end(
         later,
         header: header.copied().unwrap_or(identity.header),
         slots: if number == identity.newest { identity.slots } else { [Slot::Blank; 2] },
+        sequence: newest.map_or(1, |newest| newest.saturating_add(1)),
         run: scan.run,
         indexer: scan.indexer,
         end: scan.end,

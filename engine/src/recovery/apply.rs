@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use super::analysis::Analysis;
-use crate::commit::{Tail, write_control, write_slot};
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
-use crate::segment::witness::{Slot, next_slot};
+use crate::segment::witness::next_slot;
 use crate::segment::{Segment, scan};
+use crate::tail::{Tail, write_control, write_slot};
 
 /// Applies what was decided and returns where the log goes on. May be interrupted
 /// anywhere and done again: what is cut is cut at the same place again, since
@@ -91,16 +91,7 @@ fn tail(analysis: &Analysis) -> Result<Tail> {
     let segment = analysis
         .segments
         .last()
-        .ok_or_else(|| super::survey::damage(number, crate::error::Damage::Missing))?;
-    let sequence = analysis
-        .slots
-        .iter()
-        .filter_map(|slot| match slot {
-            Slot::Witness(witness) => Some(witness.sequence),
-            Slot::Blank | Slot::Bad => None,
-        })
-        .max()
-        .map_or(1, |newest| newest.saturating_add(1));
+        .ok_or_else(|| crate::catalog::survey::damage(number, crate::error::Damage::Missing))?;
     Ok(Tail {
         segment: Arc::clone(segment),
         first_position: analysis.header.first_position,
@@ -111,7 +102,7 @@ fn tail(analysis: &Analysis) -> Result<Tail> {
         last_crc: analysis.end.last_crc,
         last_time: analysis.end.last_time,
         open_ended: !analysis.recovery.clean,
-        sequence,
+        sequence: analysis.sequence,
         slot: next_slot(&analysis.slots),
         witnessed: analysis.end.place,
     })

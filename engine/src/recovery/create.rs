@@ -37,6 +37,7 @@ pub(crate) fn create(storage: &dyn Storage, epoch: u128) -> Result<()> {
         previous_crc: 0,
         durable: Place::START,
         created_at: storage.now(),
+        previous_time: i64::MIN,
         epoch,
     };
     let mut block = vec![0; layout::DATA];

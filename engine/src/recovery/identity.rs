@@ -1,6 +1,6 @@
 //! Which log it is, and its newest segment.
 
-use super::survey::{Survey, damage};
+use crate::catalog::survey::{Survey, damage};
 use crate::error::{Damage, Error, Result};
 use crate::io::Storage;
 use crate::record::field::wide;

@@ -1,6 +1,5 @@
 //! Opening: where the log ends, what of its tail is kept, and what is damage.
 //!
-//! * [`survey`]: which files there are
 //! * [`identity`]: which log it is, and its newest segment
 //! * [`analysis`]: reading from the last known durable place to the end
 //! * [`evidence`]: what stands beyond the end
@@ -19,6 +18,5 @@ mod create;
 mod decision;
 mod evidence;
 mod identity;
-pub(crate) mod survey;
 
 pub(crate) use create::create;

@@ -16,7 +16,7 @@ use crate::io::{Mapping, Storage, StorageFile};
 use crate::record::checksum::Seed;
 use crate::record::field::wide;
 use crate::record::layout::{PAGE, segment as layout};
-use crate::record::walk::{EventStep, Fault, WalkError, Window};
+use crate::record::walk::{EventSpan, Fault, WalkError, Window, event_at};
 
 /// How bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,21 +280,20 @@ impl Segment {
         }
     }
 
-    /// A chunk that holds the record at `offset`, and the event that it is. `limit` is
-    /// the watermark or the segment's end.
-    pub(crate) fn event_chunk(&self, offset: u64, limit: u64) -> Result<Chunk> {
+    /// The event at `offset`, checked, and a chunk that holds it. `limit` is the watermark
+    /// or the segment's end.
+    pub(crate) fn event(&self, offset: u64, limit: u64) -> Result<(Chunk, EventSpan)> {
         if offset >= limit {
             return Err(self.corrupt(offset, Damage::RecordHeader));
         }
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.chunk(offset, end, limit)?;
-            match read_event(&chunk, self.seed, offset) {
-                Err(WalkError { fault: Fault::Short { needed }, .. }) if needed > end => {
-                    end = needed.min(limit);
-                }
-                Err(error) => return Err(self.fault(error, None)),
-                Ok(_) => return Ok(chunk),
+            let read = event_at(&chunk.window(), self.seed, offset).map(|step| step.span());
+            match read {
+                Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
+                Err(fault) => return Err(self.fault(WalkError { offset, fault }, None)),
+                Ok(span) => return Ok((chunk, span)),
             }
         }
     }
@@ -340,14 +339,4 @@ impl Segment {
             cause,
         })
     }
-}
-
-/// Reads and checks the event at `offset`.
-pub(crate) fn read_event(
-    chunk: &Chunk,
-    seed: Seed,
-    offset: u64,
-) -> Result<EventStep<'_>, WalkError> {
-    crate::record::walk::event_at(&chunk.window(), seed, offset)
-        .map_err(|fault| WalkError { offset, fault })
 }

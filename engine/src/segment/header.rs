@@ -4,7 +4,7 @@ use crate::error::{Damage, Error};
 use crate::place::Place;
 use crate::record::checksum;
 use crate::record::field::{
-    put_bytes, put_i64, put_u32, put_u64, put_u128, size, u32_at, u64_at, u128_at,
+    i64_at, put_bytes, put_i64, put_u32, put_u64, put_u128, size, u32_at, u64_at, u128_at,
 };
 use crate::record::layout::segment as layout;
 
@@ -22,6 +22,8 @@ pub(crate) struct SegmentHeader {
     /// What was known durable when the header was made.
     pub(crate) durable: Place,
     pub(crate) created_at: i64,
+    /// Commit time of the last batch before it: no event in it is older.
+    pub(crate) previous_time: i64,
     pub(crate) epoch: u128,
 }
 
@@ -48,6 +50,7 @@ impl SegmentHeader {
         put_u64(&mut bytes, layout::DURABLE_SEGMENT, self.durable.segment());
         put_u64(&mut bytes, layout::DURABLE_OFFSET, self.durable.offset());
         put_i64(&mut bytes, layout::CREATED_AT, self.created_at);
+        put_i64(&mut bytes, layout::PREVIOUS_TIME, self.previous_time);
         put_u128(&mut bytes, layout::EPOCH, self.epoch);
         put_u32(&mut bytes, layout::PREVIOUS_CRC, self.previous_crc);
         let crc = checksum::of(bytes.get(..layout::CRC).unwrap_or_default());
@@ -92,7 +95,8 @@ impl SegmentHeader {
             previous_end: u64_at(bytes, layout::PREVIOUS_END)?,
             previous_crc: u32_at(bytes, layout::PREVIOUS_CRC)?,
             durable: checked_place(durable_segment, durable_offset)?,
-            created_at: crate::record::field::i64_at(bytes, layout::CREATED_AT)?,
+            created_at: i64_at(bytes, layout::CREATED_AT)?,
+            previous_time: i64_at(bytes, layout::PREVIOUS_TIME)?,
             epoch: u128_at(bytes, layout::EPOCH)?,
         })
     }
@@ -149,6 +153,7 @@ mod tests {
             previous_crc: 9,
             durable: Place::new(2, 4096),
             created_at: -5,
+            previous_time: -6,
             epoch: u128::MAX,
         }
     }

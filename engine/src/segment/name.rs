@@ -1,12 +1,10 @@
 //! What the files of a log are called. Nobody else makes or takes apart a name.
 
+use crate::io::LOCK_FILE;
 use crate::place::SEGMENT_MAX;
 
 /// The mirror of the witness.
 pub(crate) const CONTROL: &str = "control";
-
-/// Who holds the lock; written by the storage.
-const LOCK: &str = "lock";
 
 const SEGMENT_SUFFIX: &str = ".seg";
 const RUN_SUFFIX: &str = ".idx";
@@ -43,7 +41,7 @@ pub(crate) fn temporary_run(number: u64) -> String {
 pub(crate) fn parse(name: &str) -> Named {
     match name {
         CONTROL => return Named::Control,
-        LOCK => return Named::Lock,
+        LOCK_FILE => return Named::Lock,
         _ => {}
     }
     if let Some(number) = name.strip_suffix(SEGMENT_SUFFIX).and_then(number) {

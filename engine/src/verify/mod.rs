@@ -8,11 +8,11 @@ mod segments;
 
 use std::sync::Arc;
 
+use crate::catalog::survey::{Survey, survey};
 use crate::error::{Corrupt, Error, Result};
 use crate::io::{LockError, Storage};
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{How, analyse};
-use crate::recovery::survey::{Survey, survey};
 use crate::segment::ReadMode;
 use segments::Checker;
 

@@ -59,7 +59,7 @@ impl Survey {
 }
 
 /// Damage that concerns a segment as a whole.
-pub(super) fn damage(number: u64, cause: Damage) -> Error {
+pub(crate) fn damage(number: u64, cause: Damage) -> Error {
     Error::Corrupt(Corrupt {
         file: name::segment(number),
         segment: number,
