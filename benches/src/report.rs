@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::measure::{Pairs, Turn, median, range};
 
 const COLUMNS: [(&str, usize); 6] =
-    [("work", 46), ("floor", 10), ("annals", 10), ("ratio", 5), ("spread", 11), ("p99", 26)];
+    [("work", 48), ("floor", 10), ("annals", 10), ("ratio", 5), ("spread", 17), ("p99", 21)];
 
 /// Writes the head of the table.
 ///

@@ -16,8 +16,8 @@ use crate::workload::{FLOOR_RECORD_BYTES, Workload};
 /// Events in a batch of w1b, and in those of the log that w4 replays.
 pub const BATCH_EVENTS: usize = 100;
 
-/// Bytes of the file that a durable floor writes to, over and over: more than any
-/// turn writes to a segment of annals.
+/// Bytes of the file that a durable floor writes to, over and over: as many as a full
+/// segment of annals has.
 pub const DEVICE_BYTES: u64 = 64 << 20;
 
 /// How much is measured.

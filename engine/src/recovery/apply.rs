@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
-use crate::record::layout::segment as layout;
+use crate::record::layout::{PAGE, segment as layout};
 use crate::segment::witness::next_slot;
 use crate::segment::{Segment, scan};
 use crate::tail::{Tail, write_control, write_slot};
@@ -28,24 +28,16 @@ pub(crate) fn apply(storage: &dyn Storage, analysis: &Analysis, epoch: u128) -> 
         && !planted::active(Bug::TailNotCut)
     {
         cut(&tail.segment, discarded.offset)?;
-        for segment in &analysis.later {
-            cut(segment, 0)?;
-        }
     }
     if !planted::active(Bug::RecoveredNotSynced) {
         rewrite_unproven(analysis, &tail.segment)?;
         let scanned =
             analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
-        // Those behind the end too: a recovery that was killed may have cut them and not
-        // come to syncing that.
-        let later = analysis.later.iter().filter(|_| !planted::active(Bug::CutNotSynced));
-        for segment in scanned.chain(later) {
+        for segment in scanned {
             sync(segment)?;
         }
-        storage
-            .sync_dir()
-            .map_err(|error| Error::io("sync directory of", &storage.describe(), error))?;
     }
+    remove_later(storage, &analysis.later)?;
     let witness = tail.witness(analysis.log, epoch, false);
     write_slot(&mut tail, &witness)?;
     drop(write_control(storage, &witness));
@@ -78,8 +70,34 @@ fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
         bytes.extend(segment.read(data, end)?);
         (0, bytes)
     };
-    let written = segment.file().write_all_at(&bytes, start);
-    written.map_err(|error| Error::io("write", &segment.name, error))
+    segment
+        .file()
+        .write_all_at(&bytes, start)
+        .map_err(|error| Error::io("write", &segment.name, error))?;
+    // The same goes for the file's length: a new one is made durable by the next sync. It
+    // ends where a close would leave it, however often this is done. A disk without a
+    // page left keeps the old one.
+    let longer = segment.len()?.next_multiple_of(PAGE) + PAGE;
+    if let Err(error @ Error::Io { .. }) = segment.secure(0, longer) {
+        return Err(error);
+    }
+    segment.cut(end)
+}
+
+/// Removes what comes after the end: spares, and segments that were never durable. A
+/// spare of an earlier life is not used again, since nothing proves that its name is
+/// durable. From the last one back, each made durable before the next, so that
+/// there is never a gap.
+fn remove_later(storage: &dyn Storage, later: &[Arc<Segment>]) -> Result<()> {
+    let sync_dir = || {
+        let log = storage.describe();
+        storage.sync_dir().map_err(|error| Error::io("sync directory of", &log, error))
+    };
+    for segment in later.iter().rev() {
+        storage.remove(&segment.name).map_err(|error| Error::io("remove", &segment.name, error))?;
+        sync_dir()?;
+    }
+    if later.is_empty() { sync_dir() } else { Ok(()) }
 }
 
 fn sync(segment: &Segment) -> Result<()> {

@@ -44,5 +44,9 @@ pub(crate) fn create(storage: &dyn Storage, epoch: u128) -> Result<()> {
     crate::record::field::put_bytes(&mut block, 0, &header.encode());
     file.write_all_at(&block, 0).map_err(failed("write"))?;
     file.sync_all().map_err(failed("sync"))?;
-    storage.sync_dir().map_err(failed("sync directory of"))
+    storage.sync_dir().map_err(|error| {
+        // Nothing proves any more that the name will last; another one is made next time.
+        drop(storage.remove(&file_name));
+        failed("sync directory of")(error)
+    })
 }
