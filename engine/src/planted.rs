@@ -21,8 +21,6 @@ pub enum Bug {
     NoDirectorySync,
     /// A torn tail is left in place.
     TailNotCut,
-    /// A torn tail is cut, and the cut not synced.
-    CutNotSynced,
     /// What was recovered is served without a sync.
     RecoveredNotSynced,
     /// Damage is taken for the end of the log.

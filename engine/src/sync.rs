@@ -7,27 +7,37 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Signal(AtomicU32);
 
+/// What stands there while it is 0 and somebody sleeps: who sets it then knows whether
+/// there is anybody to wake, and saves the call to the system if not.
+const SLEPT_ON: u32 = u32::MAX;
+
 impl Signal {
     pub(crate) const fn new() -> Self {
         Self(AtomicU32::new(0))
     }
 
     pub(crate) fn get(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        match self.0.load(Ordering::Acquire) {
+            SLEPT_ON => 0,
+            value => value,
+        }
     }
 
-    /// Sets it and wakes all sleepers with one call.
+    /// Sets it and wakes all sleepers with one call, if there are any.
     pub(crate) fn set(&self, value: u32) {
-        self.0.store(value, Ordering::Release);
-        atomic_wait::wake_all(&self.0);
+        debug_assert!(value != 0 && value != SLEPT_ON);
+        if self.0.swap(value, Ordering::AcqRel) == SLEPT_ON {
+            atomic_wait::wake_all(&self.0);
+        }
     }
 
     /// Sleeps until it is not 0, and returns it.
     pub(crate) fn wait(&self) -> u32 {
         loop {
-            match self.get() {
-                0 => atomic_wait::wait(&self.0, 0),
-                value => return value,
+            // Whether this one notes the sleep or finds it noted, the other side sees it.
+            match self.0.compare_exchange(0, SLEPT_ON, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) | Err(SLEPT_ON) => atomic_wait::wait(&self.0, SLEPT_ON),
+                Err(value) => return value,
             }
         }
     }

@@ -24,12 +24,11 @@ pub enum Harness {
 }
 
 /// Every bug that can be planted, with the harness that must see it.
-pub const BUGS: [(Bug, Harness); 15] = [
+pub const BUGS: [(Bug, Harness); 14] = [
     (Bug::AcknowledgeBeforeSync, Harness::Explorer),
     (Bug::PublishBeforeDurable, Harness::Explorer),
     (Bug::NoDirectorySync, Harness::Explorer),
     (Bug::TailNotCut, Harness::Explorer),
-    (Bug::CutNotSynced, Harness::Explorer),
     (Bug::RecoveredNotSynced, Harness::Explorer),
     (Bug::PositionsRestarted, Harness::Explorer),
     (Bug::DedupeLostAtReopen, Harness::Explorer),

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use annals::io::sim::{Fate, KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
+use annals::io::sim::{KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
 use annals::{Log, Reading};
 
 use crate::check::{agrees, append, must_open, no_stray, read_all, segments};
@@ -41,27 +41,8 @@ impl Survivors {
 }
 
 /// Cuts the power, by a seed: units survive, or not, or are torn or garbled.
-///
-/// A sector that holds durable bytes too is torn, not garbled: each of its bytes is
-/// the old or the new one, so that what did not change stays. A disk that turns
-/// such bytes into others has hurt durable data, which `damage` is about.
 pub fn power_cut(disk: &SimStorage, seed: u64) {
-    let mut durable = BTreeMap::new();
-    let mut holds_durable = |unit: &Unit| {
-        let UnitKind::Sector { index } = unit.kind else { return false };
-        let bytes = durable
-            .entry(Arc::clone(&unit.name))
-            .or_insert_with(|| disk.read_durable(&unit.name).unwrap_or_default());
-        shown(bytes, index)
-    };
-    let delicate: Vec<bool> = disk.pending_units().iter().map(&mut holds_durable).collect();
-    let mut chooser = Seeded::new(seed);
-    disk.power_cut(|place, unit: &Unit| match chooser.decide(place, unit) {
-        Verdict::Garble(choice) if delicate.get(place) != Some(&false) => {
-            Verdict::Tear(narrow(choice % 512))
-        }
-        verdict => verdict,
-    });
+    disk.power_cut(Seeded::new(seed));
 }
 
 /// Whether anything but zeros stands in a sector.

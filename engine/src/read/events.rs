@@ -35,6 +35,11 @@ struct Item {
 }
 
 impl Events {
+    /// Empty, with memory for this many events.
+    pub(crate) fn with_capacity(events: usize) -> Self {
+        Self { chunks: Vec::with_capacity(1), items: Vec::with_capacity(events) }
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.items.len()

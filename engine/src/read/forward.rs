@@ -10,12 +10,18 @@ use crate::catalog::view::View;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::place::Place;
 use crate::record::field::wide;
-use crate::record::layout::segment as layout;
+use crate::record::layout::{event, segment as layout};
 use crate::record::walk::{Step, Walk};
 use crate::segment::scan;
 
 /// How many bytes one `pread` asks for, unless a record needs more.
 const WINDOW_BYTES: u64 = 256 << 10;
+
+/// For how many events memory is taken at once.
+const READY_EVENTS: usize = 1024;
+
+/// No event takes fewer bytes.
+const EVENT_BYTES_MIN: u64 = wide(event::LEN + event::NAMES);
 
 /// A place in the log that moves forward.
 #[derive(Debug)]
@@ -84,7 +90,10 @@ impl Forward {
         let chunk = self.entry.segment.chunk(start, end, limit.max(start))?;
         self.wanted = WINDOW_BYTES;
         let window = chunk.window();
-        let mut events = Events::default();
+        // Memory at once for what is usually asked for, where these bytes can hold it:
+        // growing step by step would copy it.
+        let most = usize::try_from(limit.saturating_sub(start) / EVENT_BYTES_MIN).unwrap_or(max);
+        let mut events = Events::with_capacity(max.min(most).min(READY_EVENTS));
         while events.len() < max && !(self.walk.between_groups() && self.walk.offset() >= limit) {
             match self.walk.step(&window) {
                 Ok(Step::Event(event)) if event.head.position > self.after => {

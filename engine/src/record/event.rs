@@ -39,6 +39,7 @@ impl EventHead {
         (header, crc)
     }
 
+    #[inline]
     pub(crate) fn decode(head: &Head<'_>) -> Option<Self> {
         if head.kind != kind::EVENT || head.flags & !event::LAST_OF_BATCH != 0 {
             return None;
@@ -233,16 +234,19 @@ impl<'a> Optional<'a> {
 impl Fields {
     /// Reads where the fields of a payload stand, and checks that all of it makes
     /// sense: lengths within the payload, names in UTF-8.
+    #[inline]
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         let stream_len = u16_at(payload, event::STREAM_LEN)?;
         let type_len = *payload.get(event::TYPE_LEN)?;
         let flags = *payload.get(event::FLAGS)?;
-        let names = payload.get(event::NAMES..)?;
-        let (stream, rest) = names.split_at_checked(usize::from(stream_len))?;
-        let (event_type, rest) = rest.split_at_checked(usize::from(type_len))?;
-        std::str::from_utf8(stream).ok()?;
-        std::str::from_utf8(event_type).ok()?;
-        let optional_at = payload.len() - rest.len();
+        let names_len = usize::from(stream_len) + usize::from(type_len);
+        let (names, rest) = payload.get(event::NAMES..)?.split_at_checked(names_len)?;
+        // Both in one pass: each is UTF-8 if both together are and neither cuts a character.
+        let names = std::str::from_utf8(names).ok()?;
+        if !names.is_char_boundary(usize::from(stream_len)) {
+            return None;
+        }
+        let optional_at = event::NAMES + names_len;
         let mut fields = Self {
             flags,
             stream_len,

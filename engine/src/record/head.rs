@@ -29,17 +29,12 @@ pub(crate) struct Head<'a> {
 impl<'a> Head<'a> {
     /// Reads the header at the start of `bytes`, which stands at `offset` of the
     /// segment with this seed.
+    #[inline]
     pub(crate) fn read(bytes: &'a [u8], seed: Seed, offset: u64) -> Result<Self, NotARecord> {
-        Self::read_checked(bytes, seed, offset).ok_or_else(|| {
-            let look = bytes.get(..bytes.len().min(head::END)).unwrap_or_default();
-            if look.iter().all(|byte| *byte == 0) {
-                NotARecord::Unwritten
-            } else {
-                NotARecord::Garbage
-            }
-        })
+        Self::read_checked(bytes, seed, offset).ok_or_else(|| why_not(bytes))
     }
 
+    #[inline]
     fn read_checked(bytes: &'a [u8], seed: Seed, offset: u64) -> Option<Self> {
         let kind = *bytes.get(head::KIND)?;
         let header_len = usize::from(u16_at(bytes, head::HEADER_LEN)?);
@@ -67,4 +62,10 @@ impl<'a> Head<'a> {
     pub(crate) fn total_len(&self) -> Option<usize> {
         padded(self.payload_len)?.checked_add(self.bytes.len())
     }
+}
+
+#[cold]
+fn why_not(bytes: &[u8]) -> NotARecord {
+    let look = bytes.get(..bytes.len().min(head::END)).unwrap_or_default();
+    if look.iter().all(|byte| *byte == 0) { NotARecord::Unwritten } else { NotARecord::Garbage }
 }

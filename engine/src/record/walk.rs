@@ -76,6 +76,7 @@ struct Container {
 }
 
 impl Container {
+    #[inline]
     fn child(&mut self, crc: u32, end: u64) -> Result<(), Fault> {
         if end > self.end || self.left == 0 {
             return Err(Fault::Malformed);
@@ -198,12 +199,14 @@ impl Walk {
     }
 
     /// Goes on by one step. On an error the walk stays where it is.
+    #[inline]
     pub(crate) fn step<'a>(&mut self, window: &Window<'a>) -> Result<Step<'a>, WalkError> {
         let at = self.at;
         let step = self.step_inner(window);
         step.map_err(|fault| WalkError { offset: at, fault })
     }
 
+    #[inline]
     fn step_inner<'a>(&mut self, window: &Window<'a>) -> Result<Step<'a>, Fault> {
         if self.batch.as_ref().is_some_and(|(batch, _)| batch.left == 0) {
             self.close_batch()?;
@@ -273,6 +276,7 @@ impl Walk {
         Ok(Step::Batch(decoded))
     }
 
+    #[inline]
     fn record<'a>(
         &mut self,
         head: &Head<'a>,
@@ -319,6 +323,7 @@ impl Walk {
         }
     }
 
+    #[inline]
     fn end_of(&self, head: &Head<'_>) -> Result<u64, Fault> {
         let len = head.total_len().ok_or(Fault::Malformed)?;
         self.at.checked_add(wide(len)).ok_or(Fault::Malformed)
@@ -357,6 +362,7 @@ pub(crate) fn event_at<'a>(
 }
 
 /// The payload of a record, checked; its end must be within the window.
+#[inline]
 fn payload<'a>(
     head: &Head<'a>,
     bytes: &'a [u8],
