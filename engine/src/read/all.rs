@@ -3,9 +3,9 @@
 use super::Shared;
 use super::events::Events;
 use super::forward::Forward;
+use super::pieces::Pieces;
 use crate::error::Result;
 use crate::event::{Event, OwnedEvent};
-use crate::record::field::wide;
 use crate::record::walk::{Step, Walk};
 use crate::segment::scan;
 
@@ -36,13 +36,8 @@ const PIECE: usize = 1024;
 #[must_use]
 pub struct LogRead {
     shared: Shared,
-    from: u64,
-    to: u64,
-    backward: bool,
-    left: u64,
+    pieces: Pieces,
     state: State,
-    events: Events,
-    next: usize,
 }
 
 #[derive(Debug)]
@@ -56,39 +51,30 @@ enum State {
 
 impl LogRead {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self {
-            shared,
-            from: 1,
-            to: u64::MAX,
-            backward: false,
-            left: u64::MAX,
-            state: State::New,
-            events: Events::default(),
-            next: 0,
-        }
+        Self { shared, pieces: Pieces::new(), state: State::New }
     }
 
     /// The lowest position, included; 1 if not given. 0 is the same as 1.
     pub const fn from(mut self, position: u64) -> Self {
-        self.from = if position == 0 { 1 } else { position };
+        self.pieces.from = if position == 0 { 1 } else { position };
         self
     }
 
     /// The highest position, included; the head if not given or beyond it.
     pub const fn to(mut self, position: u64) -> Self {
-        self.to = position;
+        self.pieces.to = position;
         self
     }
 
     /// From the highest position down.
     pub const fn backward(mut self) -> Self {
-        self.backward = true;
+        self.pieces.backward = true;
         self
     }
 
     /// At most so many events.
     pub const fn limit(mut self, events: u64) -> Self {
-        self.left = events;
+        self.pieces.left = events;
         self
     }
 
@@ -99,13 +85,12 @@ impl LogRead {
     /// does not pass over it. [`Error::Io`](crate::Error::Io) if reading fails.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Event<'_>>> {
-        while self.next >= self.events.len() {
+        while self.pieces.is_spent() {
             if !self.fetch()? {
                 return Ok(None);
             }
         }
-        self.next += 1;
-        Ok(self.events.get(self.next - 1))
+        Ok(self.pieces.next())
     }
 
     /// All that is left, as copies.
@@ -122,43 +107,38 @@ impl LogRead {
 
     /// Reads the next piece. Returns whether there can be more.
     fn fetch(&mut self) -> Result<bool> {
+        let Pieces { from, to, backward, left, .. } = self.pieces;
         if matches!(self.state, State::New) {
-            self.to = self.to.min(self.shared.watermark.position());
-            self.state = if self.from > self.to {
+            let to = to.min(self.shared.watermark.position());
+            self.pieces.to = to;
+            self.state = if from > to {
                 State::Done
-            } else if self.backward {
-                State::Backward(self.to)
+            } else if backward {
+                State::Backward(to)
             } else {
-                State::Forward(Forward::after(self.shared.clone(), self.from - 1)?)
+                State::Forward(Forward::after(self.shared.clone(), from - 1)?)
             };
         }
-        self.next = 0;
-        self.events = Events::default();
-        if self.left == 0 {
-            self.state = State::Done;
-        }
-        match &mut self.state {
-            State::New | State::Done => return Ok(false),
+        let events = match &mut self.state {
             State::Forward(forward) => {
-                let to_come = self.to.saturating_sub(forward.position()).min(self.left);
+                let to_come = self.pieces.to.saturating_sub(forward.position()).min(left);
                 let max = usize::try_from(to_come).unwrap_or(PIECE).min(PIECE);
-                if max == 0 {
-                    self.state = State::Done;
-                    return Ok(false);
-                }
-                self.events = forward.next(max)?;
+                if max == 0 { Events::default() } else { forward.next(max)? }
             }
-            State::Backward(position) => {
+            State::Backward(position) if left > 0 => {
                 let position = *position;
                 let (events, lowest) = self.piece_before(position)?;
-                self.events = events;
-                self.state =
-                    if lowest <= self.from { State::Done } else { State::Backward(lowest - 1) };
+                self.state = if lowest <= from { State::Done } else { State::Backward(lowest - 1) };
+                events
             }
+            State::New | State::Done | State::Backward(_) => Events::default(),
+        };
+        let more = !events.is_empty();
+        if !more {
+            self.state = State::Done;
         }
-        self.events.truncate(self.left);
-        self.left -= wide(self.events.len());
-        Ok(!self.events.is_empty())
+        self.pieces.put(events);
+        Ok(more)
     }
 
     /// Events up to `position`, highest first, down to the mark before it; and the lowest
@@ -185,7 +165,7 @@ impl LogRead {
             let mut seen = Events::default();
             while walk.next_position() <= position {
                 match walk.step(&window) {
-                    Ok(Step::Event(event)) if event.head.position >= self.from => {
+                    Ok(Step::Event(event)) if event.head.position >= self.pieces.from => {
                         seen.push(event.span());
                     }
                     Ok(_) => {}

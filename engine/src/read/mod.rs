@@ -2,6 +2,7 @@
 //!
 //! * [`events`]: a piece of the log that was read and checked
 //! * [`forward`]: walking the log in commit order
+//! * [`pieces`]: what a read is to give, and how far it has come
 //! * [`stream`]: one stream, forward or backward
 //! * [`all`]: the whole log, forward or backward
 //! * [`streams`]: which streams there are
@@ -9,6 +10,7 @@
 mod all;
 pub(crate) mod events;
 pub(crate) mod forward;
+mod pieces;
 mod stream;
 mod streams;
 

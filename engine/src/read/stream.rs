@@ -7,12 +7,12 @@ use annals_index::Span;
 
 use super::Shared;
 use super::events::Events;
+use super::pieces::Pieces;
 use crate::catalog::find::limit_of;
 use crate::catalog::source::Source;
 use crate::error::{Damage, Result};
 use crate::event::{Event, OwnedEvent};
 use crate::place::Place;
-use crate::record::field::wide;
 
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
@@ -41,16 +41,11 @@ const PIECE: u64 = 256;
 pub struct StreamRead {
     shared: Shared,
     stream: String,
-    from: u64,
-    to: u64,
-    backward: bool,
-    left: u64,
+    pieces: Pieces,
     /// Parts that are still to be read, the next one last; `None` before the first
     /// call.
     parts: Option<Vec<(Arc<Source>, Span)>>,
     durable: Place,
-    events: Events,
-    next: usize,
 }
 
 impl StreamRead {
@@ -58,38 +53,33 @@ impl StreamRead {
         Self {
             shared,
             stream: stream.to_owned(),
-            from: 1,
-            to: u64::MAX,
-            backward: false,
-            left: u64::MAX,
+            pieces: Pieces::new(),
             parts: None,
             durable: Place::START,
-            events: Events::default(),
-            next: 0,
         }
     }
 
     /// The lowest version, included; 1 if not given. 0 is the same as 1.
     pub const fn from(mut self, version: u64) -> Self {
-        self.from = if version == 0 { 1 } else { version };
+        self.pieces.from = if version == 0 { 1 } else { version };
         self
     }
 
     /// The highest version, included; the last one if not given or beyond it.
     pub const fn to(mut self, version: u64) -> Self {
-        self.to = version;
+        self.pieces.to = version;
         self
     }
 
     /// From the highest version down.
     pub const fn backward(mut self) -> Self {
-        self.backward = true;
+        self.pieces.backward = true;
         self
     }
 
     /// At most so many events.
     pub const fn limit(mut self, events: u64) -> Self {
-        self.left = events;
+        self.pieces.left = events;
         self
     }
 
@@ -101,13 +91,12 @@ impl StreamRead {
     /// [`Error::Io`](crate::Error::Io) if reading fails.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Event<'_>>> {
-        while self.next >= self.events.len() {
+        while self.pieces.is_spent() {
             if !self.fetch()? {
                 return Ok(None);
             }
         }
-        self.next += 1;
-        Ok(self.events.get(self.next - 1))
+        Ok(self.pieces.next())
     }
 
     /// All that is left, as copies.
@@ -129,44 +118,43 @@ impl StreamRead {
             // The place before the view: what is durable is in some index by then.
             self.durable = self.shared.watermark.place();
             let view = self.shared.catalog.view();
-            let mut parts = self.shared.catalog.spans(&view, &self.stream, self.from)?;
-            if self.backward {
+            let mut parts = self.shared.catalog.spans(&view, &self.stream, self.pieces.from)?;
+            if self.pieces.backward {
                 parts.reverse();
             }
             self.parts = Some(parts);
         }
-        self.next = 0;
-        self.events = Events::default();
         loop {
             let Some((source, span)) = self.parts.as_mut().and_then(Vec::pop) else {
                 return Ok(false);
             };
-            let low = self.from.max(span.first_version);
-            let high = self.to.min(span.last_version());
-            if low > high || self.left == 0 {
+            let Pieces { from, to, backward, left, .. } = self.pieces;
+            let low = from.max(span.first_version);
+            let high = to.min(span.last_version());
+            if low > high || left == 0 {
                 continue;
             }
-            let count = (high - low + 1).min(PIECE).min(self.left);
-            let versions =
-                if self.backward { high + 1 - count..=high } else { low..=low + count - 1 };
-            self.read(&source, versions.clone())?;
+            let count = (high - low + 1).min(PIECE).min(left);
+            let versions = if backward { high + 1 - count..=high } else { low..=low + count - 1 };
+            let events = self.read(&source, versions.clone())?;
             // What is left of the part comes next.
             if let Some(parts) = &mut self.parts {
                 parts.push((source, span));
             }
-            if self.backward {
-                self.to = versions.start() - 1;
+            if backward {
+                self.pieces.to = versions.start() - 1;
             } else {
-                self.from = versions.end() + 1;
+                self.pieces.from = versions.end() + 1;
             }
-            self.left -= wide(self.events.len());
-            if !self.events.is_empty() {
+            if !events.is_empty() {
+                self.pieces.put(events);
                 return Ok(true);
             }
         }
     }
 
-    fn read(&mut self, source: &Source, versions: RangeInclusive<u64>) -> Result<()> {
+    fn read(&self, source: &Source, versions: RangeInclusive<u64>) -> Result<Events> {
+        let mut events = Events::default();
         let stream = self.stream.as_str();
         let offsets = source.ask(&self.shared.catalog, |index| {
             let mut offsets = Vec::new();
@@ -183,11 +171,11 @@ impl StreamRead {
             if span.head.version != version || span.fields.stream(payload) != self.stream {
                 return Err(segment.corrupt(*offset, Damage::Index));
             }
-            self.events.push_in_new_chunk(&span, chunk);
+            events.push_in_new_chunk(&span, chunk);
         }
-        if self.backward {
-            self.events.reverse();
+        if self.pieces.backward {
+            events.reverse();
         }
-        Ok(())
+        Ok(events)
     }
 }
