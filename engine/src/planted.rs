@@ -1,7 +1,7 @@
 //! Deliberate faults, for proving that the tests see them.
 //!
 //! Each is asked about at the place that it would break. Outside builds that have
-//! both the feature `planted` and debug assertions, [`active`] is a constant
+//! both the feature `planted` and debug assertions, `active` is a constant
 //! `false` and nothing of this is compiled in.
 
 /// A fault that can be planted.
