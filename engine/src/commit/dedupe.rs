@@ -44,14 +44,7 @@ impl Committer {
                 *version = stored.version();
             }
         }
-        let written = batch.named().iter().zip(&versions).filter(|(named, _)| named.writes > 0);
-        Ok(Committed {
-            first_position,
-            events: wide(batch.len()),
-            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
-            deduplicated: true,
-            durability: Self::DURABILITY,
-        })
+        Ok(Self::committed(batch, first_position, &versions, true))
     }
 }
 

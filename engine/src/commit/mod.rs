@@ -38,6 +38,7 @@ use crate::catalog::Catalog;
 use crate::catalog::source::SharedTable;
 use crate::committed::{Committed, Durability};
 use crate::error::{Error, Result};
+use crate::record::field::wide;
 use crate::segment::Segment;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
@@ -116,28 +117,29 @@ impl Committer {
         self.owner()?;
         let mut prepared = self.prepare(batch)?;
         loop {
+            let now = self.catalog.storage.now();
             let mut queue = self.queue.lock();
             queue.usable()?;
-            let now = self.catalog.storage.now();
             let placement =
                 queue.place(batch, &prepared, &self.catalog, self.settings.segment_bytes, now)?;
-            let latest = queue.latest_group();
+            let placed = matches!(placement, Placement::Placed { .. });
+            let latest = if placed { None } else { queue.latest_group() };
             drop(queue);
             match placement {
-                Placement::Placed { group, leads, first, committed, ahead } => {
+                Placement::Placed { group, leads, first, first_position, versions, ahead } => {
                     if let Some(job) = ahead {
                         self.send(job);
                     }
                     self.finish(&group, leads, first)?;
-                    return Ok(committed);
+                    return Ok(Self::committed(batch, first_position, &versions, false));
                 }
                 Placement::Conflict(error) => {
                     self.settled(latest)?;
                     return Err(error);
                 }
-                Placement::Nothing(committed) => {
+                Placement::Nothing(next_position) => {
                     self.settled(latest)?;
-                    return Ok(committed);
+                    return Ok(Self::committed(batch, next_position, &[], false));
                 }
                 Placement::Partly(hit, id) => {
                     self.settled(latest)?;
@@ -151,6 +153,24 @@ impl Committer {
                 Placement::NeedRoll { len } => self.make_roll_possible(latest, len)?,
                 Placement::Stale => prepared = self.prepare(batch)?,
             }
+        }
+    }
+
+    /// The answer to a batch that is in the log. `versions` are those of the streams that
+    /// it names, after it.
+    fn committed(
+        batch: &Batch,
+        first_position: u64,
+        versions: &[u64],
+        deduplicated: bool,
+    ) -> Committed {
+        let written = batch.named().iter().zip(versions).filter(|(named, _)| named.writes > 0);
+        Committed {
+            first_position,
+            events: wide(batch.len()),
+            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
+            deduplicated,
+            durability: Self::DURABILITY,
         }
     }
 

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Committer;
 use super::group::Group;
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
@@ -15,7 +14,6 @@ use crate::catalog::find::Hit;
 use crate::catalog::runs::MARK_EVERY_BYTES;
 use crate::catalog::source::SharedTable;
 use crate::catalog::view::View;
-use crate::committed::Committed;
 use crate::error::{Damage, Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
@@ -42,14 +40,17 @@ pub(super) enum Placement {
         leads: bool,
         /// The caller is the first of its group: the lead may be handed to it.
         first: bool,
-        committed: Committed,
+        first_position: u64,
+        /// Of each stream that the batch names, its version after it.
+        versions: Vec<u64>,
         /// Space that will be needed soon.
         ahead: Option<Job>,
     },
     /// Refused; the answer may rest on what is in flight.
     Conflict(Error),
-    /// There is nothing to write: the batch only states expectations, and they hold.
-    Nothing(Committed),
+    /// There is nothing to write: the batch only states expectations, and they hold. The
+    /// next position.
+    Nothing(u64),
     /// All ids are in the log.
     Known(Vec<Hit>),
     /// This id is in the log, but not all of the batch's.
@@ -163,13 +164,7 @@ impl Queue {
             Err(conflict) => return Ok(Placement::Conflict(conflict)),
         };
         if batch.is_empty() {
-            return Ok(Placement::Nothing(Committed {
-                first_position: self.next_position,
-                events: 0,
-                versions: Vec::new(),
-                deduplicated: false,
-                durability: Committer::DURABILITY,
-            }));
+            return Ok(Placement::Nothing(self.next_position));
         }
         let events = wide(batch.len());
         let limit = u64::MAX - 1;
@@ -297,19 +292,11 @@ impl Queue {
         }
         self.last_time = committed_at;
         self.next_position += wide(batch.len());
-        let written = batch.named().iter().zip(&versions).filter(|(named, _)| named.writes > 0);
-        let committed = Committed {
-            first_position,
-            events: wide(batch.len()),
-            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
-            deduplicated: false,
-            durability: Committer::DURABILITY,
-        };
         let leads = first && !self.leading;
         self.leading |= leads;
         let group = self.groups.back().map(|pending| Arc::clone(&pending.group));
         let group = group.unwrap_or_default();
-        Placement::Placed { group, leads, first, committed, ahead: None }
+        Placement::Placed { group, leads, first, first_position, versions, ahead: None }
     }
 
     /// A group of its own with the close mark, and where it ends.
