@@ -95,11 +95,18 @@ impl Forward {
         let most = usize::try_from(limit.saturating_sub(start) / EVENT_BYTES_MIN).unwrap_or(max);
         let mut events = Events::with_capacity(max.min(most).min(READY_EVENTS));
         while events.len() < max && !(self.walk.between_groups() && self.walk.offset() >= limit) {
-            match self.walk.step(&window) {
-                Ok(Step::Event(event)) if event.head.position > self.after => {
-                    self.after = event.head.position;
-                    events.push(event.span());
+            let step = match self.walk.event(&window) {
+                Ok(Some(event)) => {
+                    if event.head.position > self.after {
+                        self.after = event.head.position;
+                        events.push(event.span());
+                    }
+                    continue;
                 }
+                Ok(None) => self.walk.step(&window),
+                Err(error) => Err(error),
+            };
+            match step {
                 Ok(Step::Batch(batch)) => {
                     let last = batch.first_position + u64::from(batch.events) - 1;
                     if batch.events > 0 && last <= self.after {

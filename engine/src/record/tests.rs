@@ -94,7 +94,11 @@ fn walk(bytes: &[u8], previous: Option<u32>) -> (Vec<Vec<u8>>, Option<Fault>) {
             Ok(Step::Event(event)) => open.push(event.payload.to_vec()),
             Ok(Step::GroupEnd { .. }) => whole.append(&mut open),
             Ok(_) => {}
-            Err(error) => return (whole, Some(error.fault)),
+            Err(error) => {
+                // Whoever asks again is told again, and never gets past it.
+                assert_eq!(walk.step(&window).unwrap_err(), error);
+                return (whole, Some(error.fault));
+            }
         }
     }
     (whole, None)

@@ -117,6 +117,14 @@ pub(crate) enum Step<'a> {
     },
 }
 
+/// A record of a batch.
+#[derive(Debug)]
+enum Record<'a> {
+    Event(EventStep<'a>),
+    CloseMark,
+    Other,
+}
+
 /// An event and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EventStep<'a> {
@@ -158,6 +166,8 @@ pub(crate) struct Walk {
     group: Option<Container>,
     batch: Option<(Container, u32)>,
     recorded_at: i64,
+    /// What is wrong where the walk stands.
+    failed: Option<WalkError>,
 }
 
 impl Walk {
@@ -177,6 +187,7 @@ impl Walk {
             group: None,
             batch: None,
             recorded_at: i64::MIN,
+            failed: None,
         }
     }
 
@@ -198,15 +209,49 @@ impl Walk {
         self.group.is_none()
     }
 
-    /// Goes on by one step. On an error the walk stays where it is.
-    #[inline]
+    /// Goes on by one step. On an error the walk stays where it is and tells it again,
+    /// unless all that it wants is a larger window.
     pub(crate) fn step<'a>(&mut self, window: &Window<'a>) -> Result<Step<'a>, WalkError> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
         let at = self.at;
-        let step = self.step_inner(window);
-        step.map_err(|fault| WalkError { offset: at, fault })
+        self.step_inner(window).map_err(|fault| self.fails(at, fault))
     }
 
-    #[inline]
+    /// The next event, if the walk stands before one inside of a batch: the same as
+    /// [`step`](Self::step), without the way through all that a step can be.
+    #[inline(always)]
+    pub(crate) fn event<'a>(
+        &mut self,
+        window: &Window<'a>,
+    ) -> Result<Option<EventStep<'a>>, WalkError> {
+        let inside = self.batch.as_ref().is_some_and(|(batch, _)| batch.left > 0);
+        if !inside || self.failed.is_some() {
+            return Ok(None);
+        }
+        let bytes = window.from(self.at).unwrap_or_default();
+        let Ok(head) = Head::read(bytes, self.seed, self.at) else { return Ok(None) };
+        if head.kind != kind::EVENT {
+            return Ok(None);
+        }
+        let at = self.at;
+        match self.record(&head, bytes, window) {
+            Ok(Record::Event(event)) => Ok(Some(event)),
+            Ok(_) => Ok(None),
+            Err(fault) => Err(self.fails(at, fault)),
+        }
+    }
+
+    #[cold]
+    fn fails(&mut self, offset: u64, fault: Fault) -> WalkError {
+        let error = WalkError { offset, fault };
+        if !matches!(fault, Fault::Short { .. }) {
+            self.failed = Some(error);
+        }
+        error
+    }
+
     fn step_inner<'a>(&mut self, window: &Window<'a>) -> Result<Step<'a>, Fault> {
         if self.batch.as_ref().is_some_and(|(batch, _)| batch.left == 0) {
             self.close_batch()?;
@@ -227,7 +272,11 @@ impl Walk {
         match (&self.group, &self.batch) {
             (None, _) => self.enter_group(&head, window),
             (Some(_), None) => self.enter_batch(&head),
-            (Some(_), Some(_)) => self.record(&head, bytes, window),
+            (Some(_), Some(_)) => self.record(&head, bytes, window).map(|record| match record {
+                Record::Event(event) => Step::Event(event),
+                Record::CloseMark => Step::CloseMark,
+                Record::Other => Step::Other,
+            }),
         }
     }
 
@@ -276,13 +325,13 @@ impl Walk {
         Ok(Step::Batch(decoded))
     }
 
-    #[inline]
+    #[inline(always)]
     fn record<'a>(
         &mut self,
         head: &Head<'a>,
         bytes: &'a [u8],
         window: &Window<'a>,
-    ) -> Result<Step<'a>, Fault> {
+    ) -> Result<Record<'a>, Fault> {
         let payload = payload(head, bytes, self.at, window)?;
         let end = self.end_of(head)?;
         let Some((batch, events_left)) = &mut self.batch else { return Err(Fault::Malformed) };
@@ -298,13 +347,13 @@ impl Walk {
             }
             self.next_position += 1;
             let payload_at = self.at + wide(head.bytes.len());
-            Step::Event(EventStep { offset: self.at, head: event, payload_at, payload, fields })
+            Record::Event(EventStep { offset: self.at, head: event, payload_at, payload, fields })
         } else if is_close_mark(head, payload) {
-            Step::CloseMark
+            Record::CloseMark
         } else if head.kind & kind::CRITICAL != 0 {
             return Err(Fault::UnknownKind(head.kind));
         } else {
-            Step::Other
+            Record::Other
         };
         self.at = end;
         Ok(step)
