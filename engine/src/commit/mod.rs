@@ -44,6 +44,7 @@ use crate::tail::Tail;
 use crate::watermark::Watermark;
 use group::{Group, Outcome};
 pub(crate) use plan::Job;
+use prepare::Prepared;
 use queue::{Placement, Queue, State};
 
 /// What does not change while the log is open.
@@ -115,7 +116,8 @@ impl Committer {
     pub(crate) fn append(&self, batch: &Batch) -> Result<Committed> {
         batch.check()?;
         self.owner()?;
-        let mut prepared = self.prepare(batch)?;
+        let mut prepared =
+            if batch.ids_may_exist() { self.prepare(batch)? } else { Prepared::default() };
         loop {
             let now = self.catalog.storage.now();
             let mut queue = self.queue.lock();

@@ -9,10 +9,13 @@ use crate::catalog::find::Hit;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 
-/// What was found, and of which generation of the index that holds.
-#[derive(Debug)]
+/// What was found, and of which generation of the index that holds. By default nothing
+/// was looked up: streams that were written lately are in tables, and ids that were made
+/// here are new.
+#[derive(Debug, Default)]
 pub(super) struct Prepared {
-    pub(super) generation: u64,
+    /// `None` if nothing was looked up.
+    pub(super) generation: Option<u64>,
     /// Of each stream that the batch names.
     pub(super) versions: Vec<u64>,
     /// Of each event, where its id was found; empty if ids need no look-up.
@@ -36,7 +39,7 @@ impl Committer {
                 known.push(self.catalog.id(&view, event.id, durable)?);
             }
         }
-        Ok(Prepared { generation, versions, known })
+        Ok(Prepared { generation: Some(generation), versions, known })
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) enum Placement {
     NeedSpace { segment: Arc<Segment>, end: u64 },
     /// The next segment is needed, with space for a batch of `len` bytes.
     NeedRoll { len: u64 },
-    /// What was prepared no longer holds.
+    /// What was prepared no longer holds, or is not enough.
     Stale,
 }
 
@@ -153,16 +153,18 @@ impl Queue {
         now: i64,
     ) -> Result<Placement> {
         let view = catalog.view();
-        if prepared.generation != catalog.generation() {
+        if prepared.generation.is_some_and(|generation| generation != catalog.generation()) {
             return Ok(Placement::Stale);
         }
         if let Some(answer) = known_ids(batch, prepared, &view) {
             return Ok(answer);
         }
-        let versions = match versions(batch.named(), prepared, &view) {
-            Ok(versions) => versions,
-            Err(conflict) => return Ok(Placement::Conflict(conflict)),
+        let Some(versions) = versions(batch.named(), prepared, &view) else {
+            return Ok(Placement::Stale);
         };
+        if let Some(conflict) = conflict(batch.named(), &versions) {
+            return Ok(Placement::Conflict(conflict));
+        }
         if batch.is_empty() {
             return Ok(Placement::Nothing(self.next_position));
         }
@@ -342,19 +344,23 @@ fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placemen
     pairs.find_map(|(event, hit)| Some(Placement::Partly(hit?, event.id)))
 }
 
-/// Where each named stream is; an error if that is not what was expected.
-fn versions(named: &[Named], prepared: &Prepared, view: &View) -> Result<Vec<u64>> {
-    let mut versions = Vec::with_capacity(named.len());
-    for (named, cold) in named.iter().zip(&prepared.versions) {
-        let actual = Catalog::version_in_tables(view, &named.stream).unwrap_or(*cold);
-        if let Some(expected) = named.expected.iter().find(|expected| !expected.allows(actual)) {
-            return Err(Error::WrongExpectedVersion {
-                stream: named.stream.clone(),
-                expected: *expected,
-                actual,
-            });
-        }
-        versions.push(actual);
-    }
-    Ok(versions)
+/// Where each named stream is; `None` if one is in no table and was not looked up.
+fn versions(named: &[Named], prepared: &Prepared, view: &View) -> Option<Vec<u64>> {
+    let find = |(index, named): (usize, &Named)| {
+        Catalog::version_in_tables(view, &named.stream)
+            .or_else(|| prepared.versions.get(index).copied())
+    };
+    named.iter().enumerate().map(find).collect()
+}
+
+/// The first stream that is not where it was expected.
+fn conflict(named: &[Named], versions: &[u64]) -> Option<Error> {
+    named.iter().zip(versions).find_map(|(named, actual)| {
+        let expected = named.expected.iter().find(|expected| !expected.allows(*actual))?;
+        Some(Error::WrongExpectedVersion {
+            stream: named.stream.clone(),
+            expected: *expected,
+            actual: *actual,
+        })
+    })
 }
