@@ -1,19 +1,14 @@
 //! The first screen of the README, as a program.
 
-use annals::{Batch, Error, Expected, Log, NewEvent, Start};
+use annals::{Batch, Expected, Log, NewEvent, Start};
 
 fn main() -> annals::Result<()> {
     let log = Log::open("shop.annals")?;
-    let placed = NewEvent::new("OrderPlaced").json(r#"{"total":12}"#);
-    log.append(Batch::new().write("order-17", Expected::NoStream, [placed]))?;
-    // Two decide on version 1 at the same time: one commits, the other is told.
-    for decision in ["OrderShipped", "OrderCancelled"] {
-        let decided = NewEvent::new(decision);
-        match log.append(Batch::new().write("order-17", Expected::Exact(1), [decided])) {
-            Ok(committed) => println!("{decision} is durable at {}", committed.last_position()),
-            Err(Error::WrongExpectedVersion { actual, .. }) => {
-                println!("conflict: at {actual} now");
-            }
+    for (step, version) in [("OrderPlaced", 0), ("OrderShipped", 1), ("OrderCancelled", 1)] {
+        let event = NewEvent::new(step).json(r#"{"by":"Ann"}"#);
+        match log.append(Batch::new().write("order-17", Expected::Exact(version), [event])) {
+            Ok(committed) => println!("{step} is durable at {}", committed.last_position()),
+            Err(conflict) if conflict.is_conflict() => println!("{step}: {conflict}"),
             Err(error) => return Err(error),
         }
     }
