@@ -309,7 +309,7 @@ fn closing_a_log_wakes_its_cursors_also_when_it_is_poisoned() {
         let log = open(&disk).unwrap();
         log.append(&batch("a", 1)).unwrap();
         let mut cursor = log.cursor(Start::End).unwrap();
-        let waiting = std::thread::spawn(move || cursor.wait(std::time::Duration::MAX));
+        let waiting = std::thread::spawn(move || cursor.wait(std::time::Duration::from_secs(10)));
         std::thread::sleep(std::time::Duration::from_millis(50));
         if poisoned {
             disk.fail(Fault::new(Nth::Of(CallKind::SyncData, 1), Failure::Device));

@@ -258,3 +258,68 @@ fn half_written_runs_are_removed_and_recovery_is_done_again_from_any_point() {
         assert_eq!(verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap().findings, []);
     }
 }
+
+#[test]
+fn a_close_mark_that_was_not_synced_is_no_clean_close() {
+    use annals::io::sim::{Call, Mask};
+    use std::sync::Mutex;
+    let mut cuts = 0;
+    for size in (0..512).step_by(8) {
+        let disk = SimStorage::new();
+        let log = open(&disk).unwrap();
+        let data = vec![7; size];
+        let mut batch = Batch::new();
+        batch.write("s", Expected::Any, [NewEvent::new("Happened").data(&data)]);
+        log.append(&batch).unwrap();
+        // The mark is written, then the process is killed before the sync.
+        disk.crash_at(2);
+        log.close().unwrap_err();
+        disk.kill();
+        let log = open(&disk).unwrap();
+        assert!(!log.recovery().clean);
+        // The power goes at some call of the next append.
+        let forks = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&forks);
+        disk.on_call(move |_: &Call, disk: &SimStorage| {
+            let units = disk.pending_units().len();
+            for mask in 0..1u64 << units.min(6) {
+                let fork = disk.fork();
+                fork.power_cut(Mask(mask));
+                seen.lock().unwrap().push(fork);
+            }
+        });
+        append(&log, 9).unwrap();
+        disk.clear_hook();
+        for fork in forks.lock().unwrap().drain(..) {
+            cuts += 1;
+            let head = open(&fork).unwrap().head();
+            assert!((1..=2).contains(&head), "data of {size} bytes: head {head}");
+        }
+    }
+    assert!(cuts > 100, "{cuts} power cuts");
+}
+
+#[test]
+fn what_a_killed_recovery_cut_stays_cut_when_the_power_goes_after_the_next_opening() {
+    let (disk, starts) = killed_log();
+    change(&disk, |bytes| bytes[starts[4] + 100..].fill(0));
+    let calls = {
+        let disk = disk.fork();
+        let before = disk.changes();
+        drop(open(&disk).unwrap());
+        disk.changes() - before
+    };
+    for nth in 1..=calls {
+        let disk = disk.fork();
+        disk.crash_at(nth);
+        let _died = open(&disk);
+        disk.kill();
+        let log = open(&disk).unwrap();
+        assert_eq!(log.head(), 4);
+        disk.kill();
+        drop(log);
+        disk.power_cut(annals::io::sim::LoseAll);
+        let log = open(&disk).unwrap();
+        assert_eq!((log.head(), &log.recovery().discarded), (4, &None), "call {nth}");
+    }
+}

@@ -18,6 +18,17 @@ fn seed() -> Seed {
 
 /// A group of one batch with these payloads at `offset`, and a close mark.
 fn group(payloads: &[Vec<u8>], offset: u64, first_position: u64, previous_crc: u32) -> Vec<u8> {
+    group_of(payloads, offset, first_position, previous_crc, 0)
+}
+
+/// The same; `hurt` is not 0 where the batch is not to match its records.
+fn group_of(
+    payloads: &[Vec<u8>],
+    offset: u64,
+    first_position: u64,
+    previous_crc: u32,
+    hurt: u32,
+) -> Vec<u8> {
     let head_len = wide(super::layout::group::LEN + super::layout::batch::LEN);
     let mut records = Vec::new();
     let mut chain = Chain::new();
@@ -45,7 +56,7 @@ fn group(payloads: &[Vec<u8>], offset: u64, first_position: u64, previous_crc: u
         BatchHead { first_position, events, records: events + 1, committed_at: 7, raw_clock: 5 };
     let batch_at = offset + wide(super::layout::group::LEN);
     let len = u32::try_from(records.len()).unwrap();
-    let batch = batch.encode(len, chain.finish(), seed(), batch_at);
+    let batch = batch.encode(len, chain.finish() ^ hurt, seed(), batch_at);
     let mut outer = Chain::new();
     outer.push(u32_at(&batch, 0).unwrap());
     let frame = GroupFrame {
@@ -132,6 +143,16 @@ fn any_flipped_bit_is_noticed_and_what_stands_before_its_group_is_kept() {
         let kept = if bit / 8 < first { 0 } else { 4 };
         assert_eq!(whole, payloads[..kept], "bit {bit}");
     }
+}
+
+#[test]
+fn a_batch_that_does_not_match_its_records_is_never_got_past() {
+    let payloads: Vec<_> = (0..3).map(payload).collect();
+    let base = wide(layout::DATA);
+    let mut bytes = group_of(&payloads, base, 1, 9, 1);
+    let crc = u32_at(&bytes, 0).unwrap();
+    bytes.extend(group(&payloads, base + wide(bytes.len()), 4, crc));
+    assert_eq!(walk(&bytes, Some(9)), (Vec::new(), Some(Fault::Chain)));
 }
 
 #[test]
