@@ -2,11 +2,28 @@
 
 use std::ops::RangeInclusive;
 
-/// How safe something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How safe a batch is when its append is answered; each level is safer than the one
+/// before it.
+///
+/// What is not durable is written and synced in the background, at most
+/// [`flush_after`](crate::Options::flush_after) later, and by
+/// [`Log::sync`](crate::Log::sync).
+///
+/// ```
+/// use annals::Durability;
+/// assert!(Durability::Buffered < Durability::Written);
+/// assert!(Durability::Written < Durability::Durable);
+/// assert_eq!(Durability::default(), Durability::Durable);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Durability {
+    /// It has its place and its numbers, in memory: a killed process loses it.
+    Buffered,
+    /// Handed to the operating system: survives a killed process. A power cut loses it.
+    Written,
     /// Synced to the device: survives a power cut.
+    #[default]
     Durable,
 }
 
@@ -65,7 +82,7 @@ impl Committed {
         self.deduplicated
     }
 
-    /// How safe it is by now.
+    /// How safe it is: at least as safe as was asked for.
     pub const fn durability(&self) -> Durability {
         self.durability
     }

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::horizon::Reach;
 use crate::read::forward::Forward;
 use crate::read::{Events, Shared};
+use crate::visibility::Visibility;
 
 /// Where a cursor starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,12 +52,14 @@ const WAIT_EVENTS: usize = 1024;
 #[derive(Debug)]
 pub struct Cursor {
     shared: Shared,
+    reach: Reach,
     forward: Forward,
 }
 
 impl Cursor {
-    pub(crate) fn new(shared: Shared, start: Start) -> Result<Self> {
-        let head = shared.watermark.position();
+    pub(crate) fn new(shared: Shared, start: Start, visibility: Visibility) -> Result<Self> {
+        let reach = Reach::from(visibility);
+        let head = shared.horizon.bound(reach)?.position;
         let after = match start {
             Start::Beginning => 0,
             Start::End => head,
@@ -64,8 +68,8 @@ impl Cursor {
             }
             Start::After(position) => position,
         };
-        let forward = Forward::after(shared.clone(), after)?;
-        Ok(Self { shared, forward })
+        let forward = Forward::after(shared.clone(), reach, after)?;
+        Ok(Self { shared, reach, forward })
     }
 
     /// Up to `max` events that are there now, at once; none if there are none.
@@ -94,13 +98,9 @@ impl Cursor {
                 return Ok(events);
             }
             let place = self.forward.place();
-            if self.shared.watermark.wait_beyond(place, deadline) {
-                continue;
+            if !self.shared.horizon.wait_beyond(self.reach, place, deadline)? {
+                return Ok(events);
             }
-            if self.shared.watermark.is_closed() {
-                return Err(Error::Closed);
-            }
-            return Ok(events);
         }
     }
 

@@ -15,14 +15,14 @@ use crate::catalog::runs;
 use crate::catalog::source::Source;
 use crate::catalog::survey;
 use crate::catalog::view::View;
-use crate::commit::{Committer, Resume, Settings};
-use crate::committed::Committed;
+use crate::commit::{Committer, Resume, Settings, Ticket};
+use crate::committed::{Committed, Durability};
 use crate::cursor::{Cursor, Start};
 use crate::error::{Error, Result};
 use crate::event::OwnedEvent;
+use crate::horizon::{Bound, Horizon, Reach};
 use crate::io::{LockError, OsStorage, Storage, StorageLock};
 use crate::options::{Background, Options, Reading};
-use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::read::{LogRead, Shared, StreamRead, Streams, collect_streams};
 use crate::recovered::Recovery;
@@ -30,6 +30,7 @@ use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create};
 use crate::segment::ReadMode;
 use crate::stats::Stats;
+use crate::visibility::Visibility;
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -53,7 +54,9 @@ pub struct Log {
     committer: Arc<Committer>,
     shared: Shared,
     recovery: Recovery,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    /// What an append promises unless it says otherwise.
+    durability: Durability,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given back last of all.
     _lock: Box<dyn StorageLock>,
 }
@@ -91,9 +94,11 @@ impl Log {
         let settings = Settings {
             epoch,
             segment_bytes: options.segment_bytes,
+            flush_after: options.flush_after,
+            in_flight_bytes: options.in_flight_bytes,
             threads: options.background == Background::Thread,
         };
-        let watermark = Arc::new(Watermark::new(tail.durable, tail.position));
+        let watermark = Arc::new(Watermark::new(tail.durable.place, tail.durable.position));
         let next_position =
             if planted::active(Bug::PositionsRestarted) { 1 } else { analysis.end.next_position };
         let last_time = analysis.end.last_time;
@@ -104,17 +109,21 @@ impl Log {
         let log = analysis.log;
         let (view, table) = view_of(analysis);
         let catalog = Arc::new(Catalog::new(storage, log, mode, view));
-        let shared = Shared { catalog: Arc::clone(&catalog), watermark: Arc::clone(&watermark) };
         let resume = Resume { segment, table, next_position, last_time, last_mark, tail };
-        let committer = Arc::new(Committer::new(catalog, watermark, settings, resume));
-        let worker = Mutex::new(start_worker(&committer, settings.threads)?);
-        Ok(Self { committer, shared, recovery, worker, _lock: lock })
+        let committer = Arc::new(Committer::new(Arc::clone(&catalog), watermark, settings, resume));
+        let horizon: Arc<dyn Horizon> = Arc::clone(&committer) as _;
+        let shared = Shared { catalog, horizon };
+        let threads = if settings.threads { start_threads(&committer)? } else { Vec::new() };
+        let threads = Mutex::new(threads);
+        let durability = options.durability;
+        Ok(Self { committer, shared, recovery, durability, threads, _lock: lock })
     }
 
-    /// Appends a batch, all or nothing, and returns when it is durable.
+    /// Appends a batch, all or nothing, and returns when it is as safe as the log's
+    /// options say: durable by default.
     ///
-    /// Callers from several threads share a sync. Alone, an append costs one write and
-    /// one sync of the device.
+    /// Callers from several threads share a sync. Alone, a durable append costs one write
+    /// and one sync of the device.
     ///
     /// # Errors
     /// * [`Error::WrongExpectedVersion`]: a stream is not as the batch expects.
@@ -129,7 +138,61 @@ impl Log {
     ///   safe, since its ids are known.
     /// * [`Error::Closed`], [`Error::Forked`], [`Error::Corrupt`], [`Error::Io`].
     pub fn append(&self, batch: &Batch) -> Result<Committed> {
-        self.committer.append(batch)
+        self.committer.append(batch, self.durability)
+    }
+
+    /// As [`append`](Self::append), and says how safe the batch must be first.
+    ///
+    /// ```
+    /// use annals::{Batch, Durability, Expected, Log, NewEvent};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// let mut batch = Batch::new();
+    /// batch.write("clicks", Expected::Any, [NewEvent::new("Clicked")]);
+    /// let committed = log.append_with(&batch, Durability::Buffered)?;
+    /// // It is seen at once in this process; the device has it 50 ms later, or now:
+    /// assert_eq!(log.version("clicks")?, 1);
+    /// log.sync()?;
+    /// assert_eq!(log.head(), committed.last_position());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn append_with(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
+        self.committer.append(batch, durability)
+    }
+
+    /// Submits a batch and returns at once: it has its place and its numbers, and the
+    /// [`Ticket`] tells when it is as safe as the log's options say. One thread can so
+    /// keep many batches in flight; they share writes and syncs.
+    ///
+    /// Waits only while more than [`in_flight_bytes`](crate::Options::in_flight_bytes) are
+    /// in memory. A ticket that is dropped commits all the same.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append) that do not rest on what is in flight;
+    /// the others come from the ticket.
+    pub fn submit(&self, batch: &Batch) -> Result<Ticket> {
+        self.committer.submit(batch, self.durability)
+    }
+
+    /// As [`submit`](Self::submit), and says how safe the batch must be first.
+    ///
+    /// # Errors
+    /// Those of [`submit`](Self::submit).
+    pub fn submit_with(&self, batch: &Batch, durability: Durability) -> Result<Ticket> {
+        self.committer.submit(batch, durability)
+    }
+
+    /// Makes durable everything that was appended before.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if a write or sync failed, now or before, also one in the
+    /// background; [`Error::Closed`], [`Error::Forked`].
+    pub fn sync(&self) -> Result<()> {
+        self.committer.sync_all()
     }
 
     /// Reads a stream, from its first event on unless told otherwise.
@@ -148,7 +211,7 @@ impl Log {
     /// [`Error::BeyondHead`] if it is to start after the head; [`Error::Corrupt`] and
     /// [`Error::Io`] if its start cannot be read.
     pub fn cursor(&self, start: Start) -> Result<Cursor> {
-        Cursor::new(self.shared.clone(), start)
+        Cursor::new(self.shared.clone(), start, Visibility::Durable)
     }
 
     /// The event with this id, if there is one.
@@ -156,8 +219,8 @@ impl Log {
     /// # Errors
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
-        let durable = self.shared.watermark.place();
-        self.find(id, durable)?.map(|hit| hit.event(durable)).transpose()
+        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        self.find(id, bound)?.map(|hit| hit.event(bound)).transpose()
     }
 
     /// Whether an event with this id is in the log.
@@ -165,14 +228,14 @@ impl Log {
     /// # Errors
     /// Those of [`event`](Self::event).
     pub fn contains(&self, id: Uuid) -> Result<bool> {
-        Ok(self.find(id, self.shared.watermark.place())?.is_some())
+        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        Ok(self.find(id, bound)?.is_some())
     }
 
-    fn find(&self, id: Uuid, durable: Place) -> Result<Option<Hit>> {
-        self.shared.catalog.owner()?;
+    fn find(&self, id: Uuid, bound: Bound) -> Result<Option<Hit>> {
         let view = self.shared.catalog.view();
-        let hit = self.shared.catalog.id(&view, id.as_u128(), durable)?;
-        Ok(hit.filter(|hit| hit.place() < durable))
+        let hit = self.shared.catalog.id(&view, id.as_u128(), bound)?;
+        Ok(hit.filter(|hit| hit.place() < bound.place))
     }
 
     /// Version of a stream's last event; 0 if nothing was ever appended to it.
@@ -180,14 +243,14 @@ impl Log {
     /// # Errors
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn version(&self, stream: &str) -> Result<u64> {
-        let durable = self.shared.watermark.place();
+        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
         let view = self.shared.catalog.view();
-        self.shared.catalog.durable_version(&view, stream, durable)
+        self.shared.catalog.version_before(&view, stream, bound.place)
     }
 
     /// Position of the last durable event; 0 in an empty log.
     pub fn head(&self) -> u64 {
-        self.shared.watermark.position()
+        self.committer.watermark.position()
     }
 
     /// The streams whose names start with `prefix`: all of them, if it is empty.
@@ -232,10 +295,12 @@ impl Log {
         // A process that inherited the log has neither its thread nor a right to close it.
         self.committer.owner()?;
         // The background first: what it writes (a witness, a spare) must not come after
-        // the close. It ends when its channel is closed.
-        if let Some(worker) = self.worker.lock().take() {
-            self.committer.set_worker(None);
-            drop(worker.join());
+        // the close. It ends when its channel is closed. Whoever leads goes on with what
+        // the flusher leaves.
+        self.committer.set_worker(None);
+        self.committer.stop_flusher();
+        for thread in self.threads.lock().drain(..) {
+            drop(thread.join());
         }
         self.committer.close()
     }
@@ -318,16 +383,27 @@ fn view_of(analysis: Analysis) -> (View, crate::catalog::source::SharedTable) {
     (View { entries, sources }, table)
 }
 
-fn start_worker(committer: &Arc<Committer>, threads: bool) -> Result<Option<JoinHandle<()>>> {
-    if !threads {
-        return Ok(None);
-    }
+/// The background thread, which prepares space and makes runs, and the flusher.
+fn start_threads(committer: &Arc<Committer>) -> Result<Vec<JoinHandle<()>>> {
+    let start = |work: Box<dyn FnOnce(&Committer) + Send>| {
+        let committer = Arc::clone(committer);
+        std::thread::Builder::new()
+            .name("annals".to_owned())
+            .spawn(move || work(&committer))
+            .map_err(|error| Error::io("start a thread for", "the log", error))
+    };
+    let flusher = start(Box::new(Committer::flush));
+    committer.set_flusher();
+    let flusher = flusher.inspect_err(|_| committer.stop_flusher())?;
     let (sender, receiver) = crossbeam_channel::unbounded();
-    let worker = Arc::clone(committer);
-    let handle = std::thread::Builder::new()
-        .name("annals".to_owned())
-        .spawn(move || worker.work(&receiver))
-        .map_err(|error| Error::io("start a thread for", "the log", error))?;
+    let worker = match start(Box::new(move |committer| committer.work(&receiver))) {
+        Ok(worker) => worker,
+        Err(error) => {
+            committer.stop_flusher();
+            drop(flusher.join());
+            return Err(error);
+        }
+    };
     committer.set_worker(Some(sender));
-    Ok(Some(handle))
+    Ok(vec![flusher, worker])
 }

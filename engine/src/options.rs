@@ -1,5 +1,8 @@
 //! Options of a log.
 
+use std::time::Duration;
+
+use crate::committed::Durability;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -50,6 +53,9 @@ pub struct Options {
     pub(crate) strict: bool,
     pub(crate) reading: Reading,
     pub(crate) background: Background,
+    pub(crate) durability: Durability,
+    pub(crate) flush_after: Duration,
+    pub(crate) in_flight_bytes: u64,
 }
 
 impl Default for Options {
@@ -67,6 +73,9 @@ impl Options {
             strict: false,
             reading: Reading::Mapped,
             background: Background::Thread,
+            durability: Durability::Durable,
+            flush_after: Duration::from_millis(50),
+            in_flight_bytes: 32 << 20,
         }
     }
 
@@ -108,14 +117,46 @@ impl Options {
         self
     }
 
+    /// How safe a batch is when its append is answered, unless the append says
+    /// otherwise. Default: [`Durability::Durable`].
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long after its append a batch is written and synced in the background, if
+    /// nobody asked for it sooner: from 1 ms to 60 s, default 50 ms. It is what
+    /// [`Durability::Written`] and [`Durability::Buffered`] can lose to a power cut,
+    /// plus the time of one sync. With [`Background::Inline`] nothing happens by time:
+    /// the next durable append, [`sync`](crate::Log::sync), roll or close does it.
+    pub const fn flush_after(mut self, time: Duration) -> Self {
+        self.flush_after = time;
+        self
+    }
+
+    /// How many bytes of batches may be in memory, accepted and not yet written or, if
+    /// they are to be durable, synced: from 64 KiB to 1 GiB, default 32 MiB. An append
+    /// or submit beyond it waits. A single batch that is larger is taken alone.
+    pub const fn in_flight_bytes(mut self, bytes: u64) -> Self {
+        self.in_flight_bytes = bytes;
+        self
+    }
+
     /// Refuses what has no meaning, rather than mend it.
     pub(crate) fn check(&self) -> Result<()> {
         let allowed = limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX;
-        if allowed.contains(&self.segment_bytes) {
-            Ok(())
-        } else {
+        if !allowed.contains(&self.segment_bytes) {
             let why = "it must be from 16 KiB to 512 MiB";
-            Err(Error::Invalid { what: "segment_bytes", why })
+            return Err(Error::Invalid { what: "segment_bytes", why });
         }
+        if !(Duration::from_millis(1)..=Duration::from_secs(60)).contains(&self.flush_after) {
+            let why = "it must be from 1 ms to 60 s";
+            return Err(Error::Invalid { what: "flush_after", why });
+        }
+        if !(64 << 10..=1 << 30).contains(&self.in_flight_bytes) {
+            let why = "it must be from 64 KiB to 1 GiB";
+            return Err(Error::Invalid { what: "in_flight_bytes", why });
+        }
+        Ok(())
     }
 }

@@ -37,6 +37,10 @@ pub enum Bug {
     StaleIndexBelieved,
     /// Payloads are not checked when a group is recovered.
     PayloadUnchecked,
+    /// A segment is begun before the one before it is synced.
+    NoSyncAtRoll,
+    /// An answer that rests on a batch in flight does not wait for its outcome.
+    AnswerNotSettled,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -12,10 +12,6 @@ pub(crate) struct Signal(AtomicU32);
 const SLEPT_ON: u32 = u32::MAX;
 
 impl Signal {
-    pub(crate) const fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
     pub(crate) fn get(&self) -> u32 {
         match self.0.load(Ordering::Acquire) {
             SLEPT_ON => 0,

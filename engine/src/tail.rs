@@ -1,4 +1,4 @@
-//! The durable end of the log, and writing it down apart from the tail.
+//! The end of the log, and writing it down apart from the tail.
 //!
 //! Recovery finds it; from then on only the leader moves it.
 
@@ -11,19 +11,34 @@ use crate::place::Place;
 use crate::segment::witness::{self, Witness};
 use crate::segment::{Segment, name};
 
-/// What only the leader changes: where the durable log ends.
+/// A place where the log ends, and what stands before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) place: Place,
+    /// Position of the last event before it.
+    pub(crate) position: u64,
+    /// Offset of the last group.
+    pub(crate) last_group: u64,
+    /// Header CRC of that group.
+    pub(crate) last_crc: u32,
+    /// Commit time of its last batch.
+    pub(crate) last_time: i64,
+}
+
+/// What only the leader changes: where the log ends.
 #[derive(Debug)]
 pub(crate) struct Tail {
+    /// The segment of `written`. What is not durable lies in it alone: a segment is synced
+    /// before the next one is begun.
     pub(crate) segment: Arc<Segment>,
     /// Position of the first event of the segment.
     pub(crate) first_position: u64,
     /// Header CRC of the last group before the segment.
     pub(crate) previous_crc: u32,
-    pub(crate) durable: Place,
-    pub(crate) position: u64,
-    pub(crate) last_group: u64,
-    pub(crate) last_crc: u32,
-    pub(crate) last_time: i64,
+    /// Up to here the system has it.
+    pub(crate) written: End,
+    /// Up to here the device has it.
+    pub(crate) durable: End,
     /// Whether the log does not end with a close mark.
     pub(crate) open_ended: bool,
     /// How often a witness was written; the number of the next one.
@@ -35,26 +50,33 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) fn witness(&self, log: u128, epoch: u128, closed: bool) -> Witness {
+    pub(crate) const fn witness(&self, log: u128, epoch: u128, closed: bool) -> Witness {
         Witness {
             log,
             epoch,
             sequence: self.sequence,
-            durable: self.durable,
-            position: self.position,
-            last_group: self.last_group,
-            last_crc: self.last_crc,
-            last_time: self.last_time,
+            durable: self.durable.place,
+            position: self.durable.position,
+            last_group: self.durable.last_group,
+            last_crc: self.durable.last_crc,
+            last_time: self.durable.last_time,
             closed,
         }
     }
 
-    /// The log goes on in another segment, whose first block has a witness in slot 0.
+    /// Whether a witness of the durable end can stand in the active segment: one that is
+    /// begun and not synced has no durable byte yet.
+    pub(crate) const fn can_be_witnessed(&self) -> bool {
+        self.durable.place.segment() == self.written.place.segment()
+    }
+
+    /// The log goes on in another segment, whose first block has a witness in slot 0 of
+    /// what was durable then: all before it.
     pub(crate) fn opened(&mut self, segment: Arc<Segment>, first_position: u64, crc: u32) {
         self.segment = segment;
         self.first_position = first_position;
         self.previous_crc = crc;
-        self.witnessed = self.durable;
+        self.witnessed = self.durable.place;
         self.sequence += 1;
         self.slot = 1;
     }

@@ -1,110 +1,274 @@
-//! The one published place below which everything is durable, and waiting for it
-//! to move.
+//! The published places below which everything is durable, written or acknowledged,
+//! and waiting for them to move.
 //!
-//! Readers load it without a lock; the writer wakes only if somebody waits.
+//! Readers load them without a lock; the writer wakes only if somebody waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::horizon::{Bound, Reach, Seat};
 use crate::place::Place;
 
-/// Keeps what the writer stores often away from the rest.
+/// One published place. What the writer stores often is kept away from the rest.
 #[repr(align(128))]
 #[derive(Debug)]
-struct OwnLine<T>(T);
-
-/// How far the log is durable.
-#[derive(Debug)]
-pub(crate) struct Watermark {
+struct Level {
     /// Stored before `position`, so that whoever sees a position sees at least its
     /// place.
-    place: OwnLine<AtomicU64>,
+    place: AtomicU64,
     position: AtomicU64,
-    /// How many sleep or are about to. Raised before the last look at `place`, read
-    /// after storing it, both sequentially consistent: one of the two sides sees
-    /// the other.
+    /// How many sleep or are about to, futures included. Raised before the last look at
+    /// `place`, read after storing it, both sequentially consistent: one of the
+    /// two sides sees the other.
     waiting: AtomicUsize,
-    closed: AtomicBool,
-    sleep: Mutex<()>,
+    sleepers: Mutex<Sleepers>,
     moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Sleepers {
+    last_seat: u64,
+    futures: Vec<(u64, Waker)>,
+}
+
+impl Level {
+    const fn new(place: Place, position: u64) -> Self {
+        Self {
+            place: AtomicU64::new(place.to_bits()),
+            position: AtomicU64::new(position),
+            waiting: AtomicUsize::new(0),
+            sleepers: Mutex::new(Sleepers { last_seat: 0, futures: Vec::new() }),
+            moved: Condvar::new(),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place::from_bits(self.place.load(Ordering::SeqCst))
+    }
+
+    fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    fn publish(&self, place: Place, position: u64) {
+        debug_assert!(place >= self.place());
+        self.place.store(place.to_bits(), Ordering::SeqCst);
+        self.position.store(position, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// As `publish`, by any thread, in any order.
+    fn raise(&self, place: Place, position: u64) {
+        self.place.fetch_max(place.to_bits(), Ordering::SeqCst);
+        self.position.fetch_max(position, Ordering::SeqCst);
+    }
+
+    fn wake(&self) {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        // Taking the lock orders this after a sleeper that has looked and not yet slept.
+        let mut sleepers = self.sleepers.lock();
+        let futures = std::mem::take(&mut sleepers.futures);
+        drop(sleepers);
+        self.moved.notify_all();
+        self.waiting.fetch_sub(futures.len(), Ordering::SeqCst);
+        futures.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    fn leave(&self, seat: &mut Seat) {
+        if seat.0 == 0 {
+            return;
+        }
+        let mut sleepers = self.sleepers.lock();
+        if let Some(at) = sleepers.futures.iter().position(|(number, _)| *number == seat.0) {
+            sleepers.futures.swap_remove(at);
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        seat.0 = 0;
+    }
+}
+
+/// How far the log is durable, written and acknowledged.
+#[derive(Debug)]
+pub(crate) struct Watermark {
+    durable: Level,
+    written: Level,
+    /// Up to the last batch that an append was answered for before it was durable.
+    acknowledged: Level,
+    closed: AtomicBool,
+    /// Nothing that is not written by now ever will be.
+    failed: AtomicBool,
 }
 
 impl Watermark {
     pub(crate) const fn new(place: Place, position: u64) -> Self {
         Self {
-            place: OwnLine(AtomicU64::new(place.to_bits())),
-            position: AtomicU64::new(position),
-            waiting: AtomicUsize::new(0),
+            durable: Level::new(place, position),
+            written: Level::new(place, position),
+            acknowledged: Level::new(place, position),
             closed: AtomicBool::new(false),
-            sleep: Mutex::new(()),
-            moved: Condvar::new(),
+            failed: AtomicBool::new(false),
         }
     }
 
+    /// Up to where the log is durable.
     pub(crate) fn place(&self) -> Place {
-        Place::from_bits(self.place.0.load(Ordering::Acquire))
+        self.durable.place()
     }
 
     /// Position of the last durable event.
     pub(crate) fn position(&self) -> u64 {
-        self.position.load(Ordering::Acquire)
+        self.durable.position()
     }
 
-    /// Moves on. Called by the leader alone.
+    /// Up to where the log is written.
+    pub(crate) fn written(&self) -> Place {
+        self.written.place()
+    }
+
+    /// How far a reader may go.
+    pub(crate) fn bound(&self, reach: Reach) -> Bound {
+        // Before the place that is read: it only grows, so nothing beyond it is lasting.
+        let lasting = self.place();
+        let of = |level: &Level| {
+            // In this order: the place is at least that of the position.
+            let position = level.position();
+            (level.place(), position)
+        };
+        let durable = of(&self.durable);
+        let (place, position) = match reach {
+            Reach::Durable => durable,
+            Reach::Written => of(&self.written),
+            Reach::Acknowledged => {
+                let acknowledged = of(&self.acknowledged);
+                // What was answered for and cannot be written any more is gone.
+                let failed = self.failed.load(Ordering::SeqCst);
+                let there = if failed { acknowledged.min(of(&self.written)) } else { acknowledged };
+                durable.max(there)
+            }
+        };
+        Bound { place, position, lasting }
+    }
+
+    /// The durable end moves on. Called by the leader alone.
     pub(crate) fn publish(&self, place: Place, position: u64) {
-        debug_assert!(place >= self.place());
-        self.place.0.store(place.to_bits(), Ordering::SeqCst);
-        self.position.store(position, Ordering::SeqCst);
-        self.wake();
+        self.durable.publish(place, position);
+    }
+
+    /// The written end moves on. Called by the leader alone, before the durable end gets
+    /// there.
+    pub(crate) fn publish_written(&self, place: Place, position: u64) {
+        self.written.publish(place, position);
+    }
+
+    /// An append was answered that is not durable.
+    pub(crate) fn acknowledge(&self, place: Place, position: u64) {
+        self.acknowledged.raise(place, position);
+    }
+
+    /// Whether something was answered for that is not written yet, and still can be.
+    pub(crate) fn owes_a_write(&self) -> bool {
+        self.acknowledged.place() > self.written() && !self.failed.load(Ordering::SeqCst)
     }
 
     /// Nothing will move any more: whoever waits is told.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.wake();
+        self.durable.wake();
+        self.written.wake();
+    }
+
+    /// The log takes no more appends, and what is not written by now will not be.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn wake(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            // Taking the lock orders this after a sleeper that has looked and not yet
-            // slept.
-            drop(self.sleep.lock());
-            self.moved.notify_all();
+    const fn level(&self, reach: Reach) -> &Level {
+        match reach {
+            Reach::Durable => &self.durable,
+            Reach::Written | Reach::Acknowledged => &self.written,
         }
     }
 
-    /// Waits until something beyond `place` is durable, the log is closed or the time
-    /// is up. Returns whether something is.
-    pub(crate) fn wait_beyond(&self, place: Place, deadline: Option<Instant>) -> bool {
-        if self.place() > place {
+    /// Waits until something beyond `place` is there, the log is closed or the time is
+    /// up. Returns whether something is.
+    pub(crate) fn wait_beyond(
+        &self,
+        reach: Reach,
+        place: Place,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let level = self.level(reach);
+        if level.place() > place {
             return true;
         }
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut guard = self.sleep.lock();
+        level.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut guard = level.sleepers.lock();
         let moved = loop {
-            if Place::from_bits(self.place.0.load(Ordering::SeqCst)) > place {
+            if level.place() > place {
                 break true;
             }
             if self.closed.load(Ordering::SeqCst) {
                 break false;
             }
             match deadline {
-                None => self.moved.wait(&mut guard),
+                None => level.moved.wait(&mut guard),
                 Some(deadline) => {
-                    if self.moved.wait_until(&mut guard, deadline).timed_out() {
-                        break self.place() > place;
+                    if level.moved.wait_until(&mut guard, deadline).timed_out() {
+                        break level.place() > place;
                     }
                 }
             }
         };
         drop(guard);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        level.waiting.fetch_sub(1, Ordering::SeqCst);
         moved
+    }
+
+    /// As `wait_beyond`, for a future: it is woken when something moves.
+    pub(crate) fn poll_beyond(
+        &self,
+        reach: Reach,
+        place: Place,
+        seat: &mut Seat,
+        context: &Context<'_>,
+    ) -> bool {
+        let level = self.level(reach);
+        if level.place() > place {
+            level.leave(seat);
+            return true;
+        }
+        let mut sleepers = level.sleepers.lock();
+        let mine = sleepers.futures.iter_mut().find(|(number, _)| *number == seat.0);
+        match mine {
+            Some((_, waker)) if seat.0 != 0 => waker.clone_from(context.waker()),
+            _ => {
+                sleepers.last_seat += 1;
+                seat.0 = sleepers.last_seat;
+                let number = seat.0;
+                sleepers.futures.push((number, context.waker().clone()));
+                level.waiting.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        drop(sleepers);
+        // What moved in between may have seen nobody to wake.
+        let moved = level.place() > place || self.closed.load(Ordering::SeqCst);
+        if moved {
+            level.leave(seat);
+        }
+        level.place() > place
+    }
+
+    /// The future of this seat waits no longer.
+    pub(crate) fn leave(&self, reach: Reach, seat: &mut Seat) {
+        self.level(reach).leave(seat);
     }
 }

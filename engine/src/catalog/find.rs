@@ -1,17 +1,21 @@
 //! Look-ups by stream, id and position over the whole log.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use annals_index::Span;
 
 use super::Catalog;
+use super::entry::Entry;
 use super::source::Source;
 use super::view::View;
 use crate::error::Result;
 use crate::event::{Event, OwnedEvent};
+use crate::horizon::Bound;
 use crate::place::Place;
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
+use crate::segment::Extent;
 
 /// How many versions are looked at together when the last durable one is sought.
 const LAST_VERSIONS: u64 = 31;
@@ -28,25 +32,26 @@ impl Hit {
         Place::new(self.source.entry.segment.number, self.offset)
     }
 
-    /// The event, checked. `durable` is the watermark: nothing beyond it is read.
-    pub(crate) fn event(&self, durable: Place) -> Result<OwnedEvent> {
-        let limit = limit_of(&self.source, durable)?;
-        let (chunk, span) = self.source.entry.segment.event(self.offset, limit)?;
+    /// The event, checked. Nothing beyond the bound is read.
+    pub(crate) fn event(&self, bound: Bound) -> Result<OwnedEvent> {
+        let extent = extent_of(&self.source.entry, bound)?;
+        let (chunk, span) = self.source.entry.segment.event(self.offset, extent)?;
         let payload = chunk.bytes_at(span.payload_at, span.payload_len);
         Ok(Event { head: span.head, fields: span.fields, payload }.to_owned())
     }
 }
 
-/// Up to where a segment may be read.
-pub(crate) fn limit_of(source: &Source, durable: Place) -> Result<u64> {
-    let number = source.entry.segment.number;
-    if number < durable.segment() {
-        Ok(source.entry.facts()?.end)
-    } else if number == durable.segment() {
-        Ok(durable.offset())
-    } else {
-        Ok(0)
-    }
+/// Up to where a segment may be read, and lent.
+pub(crate) fn extent_of(entry: &Entry, bound: Bound) -> Result<Extent> {
+    let number = entry.segment.number;
+    let before = |place: Place| -> Result<u64> {
+        match number.cmp(&place.segment()) {
+            Ordering::Less => Ok(entry.facts()?.end),
+            Ordering::Equal => Ok(place.offset()),
+            Ordering::Greater => Ok(0),
+        }
+    };
+    Ok(Extent { limit: before(bound.place)?, lasting: before(bound.lasting)? })
 }
 
 impl Catalog {
@@ -69,12 +74,12 @@ impl Catalog {
             .find_map(|table| table.read().stream(stream).map(|span| span.last_version()))
     }
 
-    /// The newest version of a stream that is durable.
-    pub(crate) fn durable_version(&self, view: &View, stream: &str, durable: Place) -> Result<u64> {
+    /// The newest version of a stream that a reader may see.
+    pub(crate) fn version_before(&self, view: &View, stream: &str, end: Place) -> Result<u64> {
         for source in view.sources.iter().rev() {
             let Some(span) = source.ask(self, |index| index.stream(stream))? else { continue };
             let number = source.entry.segment.number;
-            // What is in flight lies above the watermark: few versions as a rule, so the
+            // What may not be seen is in flight: few versions as a rule, so the
             // last ones are looked at first.
             let mut high = span.last_version();
             while high >= span.first_version {
@@ -84,8 +89,7 @@ impl Catalog {
                     index.offsets(stream, low..=high, &mut offsets)?;
                     Ok(offsets)
                 })?;
-                let visible =
-                    offsets.partition_point(|offset| Place::new(number, *offset) < durable);
+                let visible = offsets.partition_point(|offset| Place::new(number, *offset) < end);
                 if visible > 0 {
                     return Ok(low + wide(visible) - 1);
                 }
@@ -96,9 +100,9 @@ impl Catalog {
     }
 
     /// The event with this id, durable or not.
-    pub(crate) fn id(&self, view: &View, id: u128, durable: Place) -> Result<Option<Hit>> {
+    pub(crate) fn id(&self, view: &View, id: u128, bound: Bound) -> Result<Option<Hit>> {
         for source in view.sources.iter().rev() {
-            if let Some(hit) = self.id_in(source, id, durable)? {
+            if let Some(hit) = self.id_in(source, id, bound)? {
                 return Ok(Some(hit));
             }
         }
@@ -117,7 +121,7 @@ impl Catalog {
         None
     }
 
-    fn id_in(&self, source: &Arc<Source>, id: u128, durable: Place) -> Result<Option<Hit>> {
+    fn id_in(&self, source: &Arc<Source>, id: u128, bound: Bound) -> Result<Option<Hit>> {
         let exact = source.table().is_some();
         let candidates = source.ask(self, |index| {
             let mut found = Vec::new();
@@ -130,7 +134,7 @@ impl Catalog {
                 return Ok(Some(hit));
             }
             // A run says where an id may be; the record itself says whether it is.
-            if hit.event(durable)?.as_event().id().as_u128() == id {
+            if hit.event(bound)?.as_event().id().as_u128() == id {
                 return Ok(Some(hit));
             }
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Committer;
 use super::queue::{Queue, State};
 use crate::catalog::runs;
+use crate::committed::Durability;
 use crate::error::{Error, Result};
 use crate::segment::{Segment, name};
 use crate::tail::{Tail, write_control, write_slot};
@@ -16,7 +17,6 @@ impl Committer {
     /// as it is. Stops at the first failure: what is left undone costs time at the next
     /// open, and nothing else.
     pub(crate) fn close(&self) -> Result<()> {
-        self.owner()?;
         {
             let mut queue = self.queue.lock();
             match queue.state {
@@ -30,14 +30,11 @@ impl Committer {
                 }
             }
         }
-        // Appends that came in before are carried out; none comes in after.
-        loop {
-            let latest = self.queue.lock().latest_group();
-            let Some(group) = latest else { break };
-            drop(group.wait());
-        }
-        let open_ended = self.tail.lock().open_ended;
-        let outcome = if open_ended { self.close_open_ended() } else { Ok(()) };
+        // What came in before is carried out; nothing comes in after.
+        let outcome = self.settle_all(Durability::Durable, true).and_then(|()| {
+            let open_ended = self.tail.lock().open_ended;
+            if open_ended { self.close_open_ended() } else { Ok(()) }
+        });
         let mut queue = self.queue.lock();
         if matches!(queue.state, State::Closing) {
             queue.state = State::Closed;
@@ -82,7 +79,7 @@ impl Committer {
         write_slot(&mut tail, &witness)?;
         let segment = Arc::clone(&tail.segment);
         self.index_active(&segment, &tail);
-        segment.cut(tail.durable.offset())?;
+        segment.cut(tail.durable.place.offset())?;
         drop(tail);
         self.remove_spare(segment.number + 1)?;
         drop(write_control(&*self.catalog.storage, &witness));
@@ -99,9 +96,9 @@ impl Committer {
             .and_then(|source| source.table());
         let facts = crate::catalog::entry::Facts {
             first_position: tail.first_position,
-            next_position: tail.position + 1,
-            end: tail.durable.offset(),
-            end_crc: tail.last_crc,
+            next_position: tail.durable.position + 1,
+            end: tail.durable.place.offset(),
+            end_crc: tail.durable.last_crc,
             previous_crc: tail.previous_crc,
         };
         let one_source =

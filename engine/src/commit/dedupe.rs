@@ -3,27 +3,35 @@
 use super::Committer;
 use crate::batch::{Batch, Encoded};
 use crate::catalog::find::Hit;
-use crate::committed::Committed;
+use crate::committed::{Committed, Durability};
 use crate::error::{Difference, Error, Result};
 use crate::event::Event;
+use crate::horizon::Reach;
 use crate::record::event::{EventHead, Fields};
 use crate::record::field::{size, wide};
 
 impl Committer {
     /// The answer to a batch of which only some ids are in the log.
     pub(super) fn partly_known(&self, hit: &Hit, id: u128) -> Result<Error> {
-        let position = hit.event(self.watermark.place())?.as_event().position();
+        let bound = self.watermark.bound(Reach::Written);
+        let position = hit.event(bound)?.as_event().position();
         let id = uuid::Uuid::from_u128(id);
         Ok(Error::DuplicateConflict { id, position, difference: Difference::SomeMissing })
     }
 
     /// The answer to a batch whose ids are all in the log: its first outcome if it is
-    /// the same batch.
-    pub(super) fn known(&self, batch: &Batch, hits: &[Hit]) -> Result<Committed> {
+    /// the same batch. All of it must be written by now.
+    pub(super) fn known(
+        &self,
+        batch: &Batch,
+        hits: &[Hit],
+        durability: Durability,
+    ) -> Result<Committed> {
+        let bound = self.watermark.bound(Reach::Written);
         let mut first_position = 0;
         let mut versions = vec![0; batch.named().len()];
         for (index, (event, hit)) in batch.events().iter().zip(hits).enumerate() {
-            let stored = hit.event(self.watermark.place())?;
+            let stored = hit.event(bound)?;
             let stored = stored.as_event();
             if index == 0 {
                 first_position = stored.position();
@@ -44,7 +52,10 @@ impl Committer {
                 *version = stored.version();
             }
         }
-        Ok(Self::committed(batch, first_position, &versions, true))
+        let durable = hits.iter().all(|hit| hit.place() < bound.lasting);
+        let durability = if durable { Durability::Durable } else { durability };
+        let first = super::committed(batch, first_position, &versions, durability);
+        Ok(Committed { deduplicated: true, ..first })
     }
 }
 

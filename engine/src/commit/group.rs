@@ -1,60 +1,125 @@
 //! Who waits for a group, and who leads.
 
 use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
 
+use parking_lot::Mutex;
+
+use crate::committed::Durability;
 use crate::error::{Error, Result};
 use crate::sync::Signal;
 
 const LEAD: u32 = 1;
 const DONE: u32 = 2;
 
-/// What the first waiter of a group is woken with.
+/// What the waiter that sits in the seat of a group is woken with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Summons {
     /// It is the leader now.
     Lead,
-    /// The group was settled without it.
+    /// The group got on without it.
     Done,
 }
 
 /// The batches that one write and one sync carry, from the side of those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    /// The first waiter sleeps here: it may be made leader while the others sleep on.
+    /// Whoever has the group's seat sleeps here: it may be made leader while the others
+    /// sleep on.
     lead: Signal,
-    /// All others sleep here, on one futex, and are woken with one call.
+    /// Those who wait for the write.
+    written: Signal,
+    /// Those who wait for the sync: on one futex, woken with one call.
     done: Signal,
     /// Set before `done`.
     outcome: OnceLock<Result<()>>,
+    /// Futures that wait. Taken, and not filled again, when the group is settled.
+    wakers: Mutex<Vec<(Durability, Waker)>>,
 }
 
 impl Group {
-    pub(super) const fn new() -> Self {
-        Self { lead: Signal::new(), done: Signal::new(), outcome: OnceLock::new() }
+    pub(super) fn new() -> Self {
+        Self::default()
     }
 
-    /// Hands the lead to the first waiter.
+    /// Hands the lead to the waiter in the seat.
     pub(super) fn hand_lead(&self) {
         self.lead.set(LEAD);
     }
 
-    /// Sleeps until the lead is handed over, or the group is settled.
-    pub(super) fn wait_for_lead(&self) -> Outcome {
-        if self.lead.wait() == LEAD { Outcome::Lead } else { Outcome::Done }
+    /// Sleeps until the lead is handed over, or the group needs no leader any more.
+    pub(super) fn wait_for_lead(&self) -> Summons {
+        if self.lead.wait() == LEAD { Summons::Lead } else { Summons::Done }
+    }
+
+    /// The system has it. `seat` is what the waiter in the seat waits for.
+    pub(super) fn wrote(&self, seat: Option<Durability>) {
+        self.written.set(DONE);
+        if seat == Some(Durability::Written) && self.lead.get() == 0 {
+            self.lead.set(DONE);
+        }
+        self.wake(|level| level < Durability::Durable);
     }
 
     /// Settles the group and wakes all who wait for it.
     pub(super) fn settle(&self, outcome: Result<()>) {
         self.outcome.get_or_init(|| outcome);
         self.done.set(DONE);
+        self.written.set(DONE);
         if self.lead.get() == 0 {
             self.lead.set(DONE);
         }
+        self.wake(|_| true);
     }
 
-    /// Waits for the outcome.
-    pub(super) fn wait(&self) -> Result<()> {
-        self.done.wait();
-        self.outcome.get().cloned().unwrap_or(Err(Error::Closed))
+    fn wake(&self, these: impl Fn(Durability) -> bool) {
+        let mut wakers = self.wakers.lock();
+        if wakers.is_empty() {
+            return;
+        }
+        let (woken, asleep) = wakers.drain(..).partition(|(level, _)| these(*level));
+        *wakers = asleep;
+        drop(wakers);
+        let woken: Vec<_> = woken;
+        woken.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Waits until the group has reached a level, or never will.
+    pub(super) fn wait(&self, level: Durability) -> Result<()> {
+        match level {
+            Durability::Buffered => {}
+            Durability::Written => {
+                self.written.wait();
+            }
+            Durability::Durable => {
+                self.done.wait();
+            }
+        }
+        self.reached(level)
+    }
+
+    /// What is known of a level that was waited for.
+    fn reached(&self, level: Durability) -> Result<()> {
+        match self.outcome.get() {
+            Some(outcome) => outcome.clone(),
+            // Written, and nothing else is known yet.
+            None if level < Durability::Durable => Ok(()),
+            None => Err(Error::Closed),
+        }
+    }
+
+    /// As `wait`, for a future.
+    pub(super) fn poll(&self, level: Durability, context: &Context<'_>) -> Poll<Result<()>> {
+        let signal = if level == Durability::Durable { &self.done } else { &self.written };
+        if level == Durability::Buffered || signal.get() != 0 {
+            return Poll::Ready(self.reached(level));
+        }
+        let mut wakers = self.wakers.lock();
+        if !wakers.iter().any(|(of, waker)| *of == level && waker.will_wake(context.waker())) {
+            wakers.push((level, context.waker().clone()));
+        }
+        drop(wakers);
+        // It may have been settled before the waker stood there.
+        if signal.get() != 0 { Poll::Ready(self.reached(level)) } else { Poll::Pending }
     }
 }

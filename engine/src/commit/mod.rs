@@ -3,8 +3,12 @@
 //! * [`prepare`]: what is looked up before the lock
 //! * [`queue`]: under the lock: checks, numbers, places
 //! * [`pending`]: the group that is being filled
-//! * [`group`]: who waits for it, and who leads
+//! * [`group`]: how those who wait for it are told
+//! * [`waiting`]: who leads, and what an answer rests on
 //! * [`lead`]: one write, one sync, and the hand-over
+//! * [`flusher`]: leads for what nobody waits for
+//! * [`ticket`]: a batch whose outcome is asked for later
+//! * [`horizon`]: how far readers of this process may go
 //! * [`plan`]: how much is prepared ahead
 //! * [`space`]: room ahead of the appends; spares; runs of sealed segments
 //! * [`witness`]: when the durable end is written down
@@ -19,16 +23,21 @@
 
 mod close;
 mod dedupe;
+mod flusher;
 mod group;
+mod horizon;
 mod lead;
 mod pending;
 mod plan;
 mod prepare;
 mod queue;
 mod space;
+mod ticket;
+mod waiting;
 mod witness;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
@@ -38,14 +47,19 @@ use crate::catalog::Catalog;
 use crate::catalog::source::SharedTable;
 use crate::committed::{Committed, Durability};
 use crate::error::{Error, Result};
+use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::segment::Segment;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
-use group::{Group, Outcome};
+use flusher::Flusher;
+use group::Summons;
 pub(crate) use plan::Job;
 use prepare::Prepared;
-use queue::{Placement, Queue, State};
+use queue::{Placed, Placement, Queue, Request, State};
+pub use ticket::Ticket;
+use waiting::{Role, Wait};
 
 /// What does not change while the log is open.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +67,10 @@ pub(crate) struct Settings {
     pub(crate) epoch: u128,
     /// Largest segment, in bytes.
     pub(crate) segment_bytes: u64,
+    /// What is not durable gets so at most this much later.
+    pub(crate) flush_after: Duration,
+    /// How many bytes of batches may be in memory.
+    pub(crate) in_flight_bytes: u64,
     /// Whether a thread works in the background.
     pub(crate) threads: bool,
 }
@@ -83,6 +101,7 @@ pub(crate) struct Committer {
     /// Held while runs of sealed segments are made.
     indexing: Mutex<()>,
     worker: Mutex<Option<Sender<Job>>>,
+    flusher: Flusher,
 }
 
 impl Committer {
@@ -93,8 +112,14 @@ impl Committer {
         resume: Resume,
     ) -> Self {
         let Resume { segment, table, next_position, last_time, last_mark, tail } = resume;
-        let queue =
-            Queue::new(segment, table, tail.durable.offset(), next_position, last_time, last_mark);
+        let queue = Queue::new(
+            segment,
+            table,
+            tail.written.place.offset(),
+            next_position,
+            last_time,
+            last_mark,
+        );
         Self {
             catalog,
             watermark,
@@ -104,6 +129,7 @@ impl Committer {
             making_spare: Mutex::new(()),
             indexing: Mutex::new(()),
             worker: Mutex::new(None),
+            flusher: Flusher::default(),
         }
     }
 
@@ -112,8 +138,67 @@ impl Committer {
         *self.worker.lock() = worker;
     }
 
-    /// Commits a batch and waits until it is durable.
-    pub(crate) fn append(&self, batch: &Batch) -> Result<Committed> {
+    /// Commits a batch and waits until it is as safe as asked.
+    pub(crate) fn append(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
+        let request = Request { durability, waits: true };
+        match self.commit(batch, request)? {
+            Answer::Placed(placed) => {
+                let committed =
+                    committed(batch, placed.first_position, &placed.versions, durability);
+                self.finish(placed.wait)?;
+                self.acknowledge(durability, placed.end, committed.last_position());
+                Ok(committed)
+            }
+            Answer::Known { committed, rests } => {
+                self.settled(rests)?;
+                Ok(committed)
+            }
+            Answer::Refused { error, rests } => {
+                self.settled(rests)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits a batch and returns at once, with what to wait for.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        batch: &Batch,
+        durability: Durability,
+    ) -> Result<Ticket> {
+        let request = Request { durability, waits: false };
+        match self.commit(batch, request)? {
+            Answer::Placed(placed) => {
+                let committed =
+                    committed(batch, placed.first_position, &placed.versions, durability);
+                let end = (placed.end, committed.last_position());
+                if durability == Durability::Buffered {
+                    self.acknowledge(durability, end.0, end.1);
+                }
+                if placed.wait.role == Role::Lead && !self.flusher.lead() {
+                    self.lead();
+                }
+                let Wait { group, level, .. } = placed.wait;
+                Ok(Ticket::new(Arc::clone(self), Some((group, level)), Ok(committed), Some(end)))
+            }
+            Answer::Known { committed, rests } => Ok(self.resting(rests, Ok(committed))),
+            Answer::Refused { error, rests } => Ok(self.resting(rests, Err(error))),
+        }
+    }
+
+    fn resting(self: &Arc<Self>, rests: Option<Wait>, answer: Result<Committed>) -> Ticket {
+        let on = rests.map(|wait| {
+            // Whoever takes the ticket may never wait.
+            if wait.role != Role::Wait && !self.flusher.lead() {
+                self.lead();
+            }
+            (wait.group, wait.level)
+        });
+        Ticket::new(Arc::clone(self), on, answer, None)
+    }
+
+    /// Gives a batch its place, or finds out why it gets none.
+    fn commit(&self, batch: &Batch, request: Request) -> Result<Answer> {
         batch.check()?;
         self.owner()?;
         let mut prepared =
@@ -123,72 +208,90 @@ impl Committer {
             let mut queue = self.queue.lock();
             queue.usable()?;
             let placement =
-                queue.place(batch, &prepared, &self.catalog, self.settings.segment_bytes, now)?;
-            let placed = matches!(placement, Placement::Placed { .. });
-            let latest = if placed { None } else { queue.latest_group() };
+                queue.place(batch, &prepared, &self.catalog, &self.settings, (request, now))?;
+            let rests =
+                if placement.is_an_answer() { queue.rest(request.durability, false) } else { None };
             drop(queue);
             match placement {
-                Placement::Placed { group, leads, first, first_position, versions, ahead } => {
-                    if let Some(job) = ahead {
+                Placement::Placed(placed) => {
+                    if let Some(job) = placed.ahead {
                         self.send(job);
                     }
-                    self.finish(&group, leads, first)?;
-                    return Ok(Self::committed(batch, first_position, &versions, false));
+                    if placed.starts_clock {
+                        self.flusher.look_after(self.settings.flush_after);
+                    }
+                    return Ok(Answer::Placed(placed));
                 }
-                Placement::Conflict(error) => {
-                    self.settled(latest)?;
-                    return Err(error);
-                }
-                Placement::Nothing(next_position) => {
-                    self.settled(latest)?;
-                    return Ok(Self::committed(batch, next_position, &[], false));
+                Placement::Conflict(error) => return Ok(Answer::Refused { error, rests }),
+                Placement::Nothing(next) => {
+                    let committed = committed(batch, next, &[], request.durability);
+                    return Ok(Answer::Known { committed, rests });
                 }
                 Placement::Partly(hit, id) => {
-                    self.settled(latest)?;
-                    return Err(self.partly_known(&hit, id)?);
+                    self.settle_all(Durability::Written, true)?;
+                    let error = self.partly_known(&hit, id)?;
+                    return Ok(Answer::Refused { error, rests });
                 }
                 Placement::Known(hits) => {
-                    self.settled(latest)?;
-                    return self.known(batch, &hits);
+                    self.settle_all(Durability::Written, true)?;
+                    return Ok(match self.known(batch, &hits, request.durability) {
+                        Ok(committed) => Answer::Known { committed, rests },
+                        Err(error) => Answer::Refused { error, rests },
+                    });
                 }
                 Placement::NeedSpace { segment, end } => self.extend(&segment, end)?,
-                Placement::NeedRoll { len } => self.make_roll_possible(latest, len)?,
+                Placement::NeedRoll { len } => self.make_roll_possible(len)?,
+                Placement::Busy(wait) => self.finish(wait)?,
                 Placement::Stale => prepared = self.prepare(batch)?,
             }
         }
     }
 
-    /// The answer to a batch that is in the log. `versions` are those of the streams that
-    /// it names, after it.
-    fn committed(
-        batch: &Batch,
-        first_position: u64,
-        versions: &[u64],
-        deduplicated: bool,
-    ) -> Committed {
-        let written = batch.named().iter().zip(versions).filter(|(named, _)| named.writes > 0);
-        Committed {
-            first_position,
-            events: wide(batch.len()),
-            versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
-            deduplicated,
-            durability: Self::DURABILITY,
+    /// Waits for a group, leading it if that falls to the caller.
+    fn finish(&self, wait: Wait) -> Result<()> {
+        match wait.role {
+            Role::Lead => self.lead(),
+            Role::Seat if wait.group.wait_for_lead() == Summons::Lead => self.lead(),
+            Role::Seat | Role::Wait => {}
         }
-    }
-
-    /// Waits for the outcome of a group that a caller is in, leading it if that falls
-    /// to the caller.
-    fn finish(&self, group: &Group, leads: bool, first: bool) -> Result<()> {
-        if leads || (first && group.wait_for_lead() == Outcome::Lead) {
-            self.lead();
-        }
-        group.wait()
+        wait.group.wait(wait.level)
     }
 
     /// An answer that rests on what is in flight waits for its outcome: if that fails,
     /// it was no answer.
-    fn settled(&self, latest: Option<Arc<Group>>) -> Result<()> {
-        latest.map_or(Ok(()), |group| group.wait())
+    fn settled(&self, rests: Option<Wait>) -> Result<()> {
+        match rests {
+            Some(wait) if planted::active(Bug::AnswerNotSettled) && wait.role == Role::Wait => {
+                Ok(())
+            }
+            Some(wait) => self.finish(wait),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that was placed by now gets this safe; with `exactly`, what was
+    /// promised more is not waited for.
+    pub(crate) fn settle_all(&self, level: Durability, exactly: bool) -> Result<()> {
+        let rests = {
+            let mut queue = self.queue.lock();
+            queue.writable()?;
+            queue.rest(level, exactly)
+        };
+        rests.map_or(Ok(()), |wait| self.finish(wait))
+    }
+
+    /// Everything that was appended by now gets durable.
+    pub(crate) fn sync_all(&self) -> Result<()> {
+        self.owner()?;
+        self.queue.lock().usable()?;
+        self.settle_all(Durability::Durable, true)
+    }
+
+    /// An append that is not durable was answered.
+    fn acknowledge(&self, durability: Durability, end: Place, position: u64) {
+        if durability < Durability::Durable {
+            self.watermark.acknowledge(end, position);
+        }
     }
 
     /// Refuses a process that inherited the log from the one that opened it.
@@ -209,8 +312,39 @@ impl Committer {
             return;
         }
         queue.state = State::Poisoned(error);
+        self.watermark.fail();
     }
+}
 
-    /// What an append promises in this version.
-    const DURABILITY: Durability = Durability::Durable;
+/// The answer to a batch that is in the log. `versions` are those of the streams that it
+/// names, after it.
+fn committed(
+    batch: &Batch,
+    first_position: u64,
+    versions: &[u64],
+    durability: Durability,
+) -> Committed {
+    let written = batch.named().iter().zip(versions).filter(|(named, _)| named.writes > 0);
+    Committed {
+        first_position,
+        events: wide(batch.len()),
+        versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
+        deduplicated: false,
+        durability,
+    }
+}
+
+/// What there is to answer, and what the answer rests on.
+#[derive(Debug)]
+enum Answer {
+    Placed(Placed),
+    /// Nothing was written: it is there already, or there is nothing to write.
+    Known {
+        committed: Committed,
+        rests: Option<Wait>,
+    },
+    Refused {
+        error: Error,
+        rests: Option<Wait>,
+    },
 }

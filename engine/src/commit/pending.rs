@@ -1,9 +1,11 @@
 //! The group that is being filled: the bytes that one write will carry.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::group::Group;
 use crate::batch::{Batch, Encoded};
+use crate::committed::Durability;
 use crate::place::Place;
 use crate::record::checksum::Chain;
 use crate::record::event::EventHead;
@@ -14,6 +16,9 @@ use crate::segment::Segment;
 
 /// Groups that grow beyond this take no more batches: the next one fills meanwhile.
 const FULL_BYTES: usize = 8 << 20;
+
+/// Groups that nobody waits for are written when they have grown to this.
+const LARGE_BYTES: usize = 1 << 20;
 
 /// A group before it is written.
 #[derive(Debug)]
@@ -35,6 +40,14 @@ pub(super) struct Pending {
     pub(super) time: i64,
     /// Takes no more batches.
     pub(super) sealed: bool,
+    /// It is written as soon as somebody leads; else it may fill, until its time comes.
+    pub(super) wanted: bool,
+    /// It is synced after its write.
+    pub(super) sync: bool,
+    /// What the waiter in its seat waits for: the one to whom the lead may be handed.
+    pub(super) seat: Option<Durability>,
+    /// When it got its first batch that is not to be durable at once.
+    pub(super) since: Option<Instant>,
 }
 
 /// The numbers that a batch gets.
@@ -68,7 +81,42 @@ impl Pending {
             position: 0,
             time: i64::MIN,
             sealed: false,
+            wanted: false,
+            sync: false,
+            seat: None,
+            since: None,
         }
+    }
+
+    /// Whether it has no batch: then there is nothing to write, at most to sync.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.batches == 0
+    }
+
+    /// How many bytes its write has by now.
+    pub(super) const fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// It gets as safe as this.
+    pub(super) fn needs(&mut self, level: Durability) {
+        self.wanted |= level >= Durability::Written;
+        self.sync |= level == Durability::Durable;
+    }
+
+    /// How safe it gets without anybody asking again.
+    pub(super) const fn level(&self) -> Durability {
+        match (self.sync, self.wanted) {
+            (true, _) => Durability::Durable,
+            (false, true) => Durability::Written,
+            (false, false) => Durability::Buffered,
+        }
+    }
+
+    /// Takes no more batches, and so has nothing to wait for.
+    pub(super) const fn seal(&mut self) {
+        self.sealed = true;
+        self.wanted = true;
     }
 
     /// Offset behind its last byte.
@@ -86,6 +134,11 @@ impl Pending {
 
     pub(super) const fn takes_more(&self) -> bool {
         !self.sealed && self.buffer.len() < FULL_BYTES
+    }
+
+    /// Whether it has grown so much that waiting for more would gain nothing.
+    pub(super) const fn is_large(&self) -> bool {
+        self.buffer.len() >= LARGE_BYTES
     }
 
     fn offset_of(&self, at: usize) -> u64 {

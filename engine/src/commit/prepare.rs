@@ -7,6 +7,7 @@ use super::Committer;
 use crate::batch::Batch;
 use crate::catalog::find::Hit;
 use crate::error::{Error, Result};
+use crate::horizon::Reach;
 use crate::planted::{self, Bug};
 
 /// What was found, and of which generation of the index that holds. By default nothing
@@ -34,9 +35,9 @@ impl Committer {
         let mut known = Vec::new();
         if batch.ids_may_exist() && !planted::active(Bug::DedupeLostAtReopen) {
             refuse_twice(batch)?;
-            let durable = self.watermark.place();
+            let bound = self.watermark.bound(Reach::Written);
             for event in batch.events() {
-                known.push(self.catalog.id(&view, event.id, durable)?);
+                known.push(self.catalog.id(&view, event.id, bound)?);
             }
         }
         Ok(Prepared { generation: Some(generation), versions, known })

@@ -3,18 +3,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::group::Group;
+use super::Settings;
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
+use super::waiting::{InFlight, Role, Wait};
 use crate::batch::{Batch, Named};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
 use crate::catalog::runs::MARK_EVERY_BYTES;
 use crate::catalog::source::SharedTable;
 use crate::catalog::view::View;
+use crate::committed::Durability;
 use crate::error::{Damage, Error, Result};
+use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
@@ -31,21 +35,33 @@ pub(super) enum State {
     Closed,
 }
 
+/// How a batch is to be committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub(super) durability: Durability,
+    /// The caller waits, and so can lead.
+    pub(super) waits: bool,
+}
+
+/// A batch that got its place.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) wait: Wait,
+    pub(super) first_position: u64,
+    /// Of each stream that the batch names, its version after it.
+    pub(super) versions: Vec<u64>,
+    /// Where it ends.
+    pub(super) end: Place,
+    /// Space that will be needed soon.
+    pub(super) ahead: Option<Job>,
+    /// It is the first one that is not to be durable at once.
+    pub(super) starts_clock: bool,
+}
+
 /// What became of a batch.
 #[derive(Debug)]
 pub(super) enum Placement {
-    Placed {
-        group: Arc<Group>,
-        /// The caller leads at once.
-        leads: bool,
-        /// The caller is the first of its group: the lead may be handed to it.
-        first: bool,
-        first_position: u64,
-        /// Of each stream that the batch names, its version after it.
-        versions: Vec<u64>,
-        /// Space that will be needed soon.
-        ahead: Option<Job>,
-    },
+    Placed(Placed),
     /// Refused; the answer may rest on what is in flight.
     Conflict(Error),
     /// There is nothing to write: the batch only states expectations, and they hold. The
@@ -56,11 +72,25 @@ pub(super) enum Placement {
     /// This id is in the log, but not all of the batch's.
     Partly(Hit, u128),
     /// The segment needs space up to `end` first.
-    NeedSpace { segment: Arc<Segment>, end: u64 },
+    NeedSpace {
+        segment: Arc<Segment>,
+        end: u64,
+    },
     /// The next segment is needed, with space for a batch of `len` bytes.
-    NeedRoll { len: u64 },
+    NeedRoll {
+        len: u64,
+    },
+    /// Too much is in memory: some of it must be written first.
+    Busy(Wait),
     /// What was prepared no longer holds, or is not enough.
     Stale,
+}
+
+impl Placement {
+    /// Whether it answers the caller without anything being written.
+    pub(super) const fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Nothing(_) | Self::Known(_) | Self::Partly(..))
+    }
 }
 
 /// What the lock guards.
@@ -72,7 +102,13 @@ pub(super) struct Queue {
     /// Groups that are not written yet; the last one may take more batches.
     pub(super) groups: VecDeque<Pending>,
     /// The group that is being written.
-    pub(super) in_flight: Option<Arc<Group>>,
+    pub(super) in_flight: Option<InFlight>,
+    /// Bytes of all groups in memory, the one that is being written included.
+    pub(super) held_bytes: usize,
+    /// Something was placed since the last sync.
+    pub(super) undurable: bool,
+    /// When the oldest batch was placed that is not durable and was not to be at once.
+    pub(super) not_durable_since: Option<Instant>,
     pub(super) segment: Arc<Segment>,
     pub(super) table: SharedTable,
     /// Where the next byte goes.
@@ -107,6 +143,9 @@ impl Queue {
             leading: false,
             groups: VecDeque::new(),
             in_flight: None,
+            held_bytes: 0,
+            undurable: false,
+            not_durable_since: None,
             segment,
             table,
             offset,
@@ -137,20 +176,14 @@ impl Queue {
         }
     }
 
-    /// The newest group that is not settled: its outcome decides about everything
-    /// that was appended before now.
-    pub(super) fn latest_group(&self) -> Option<Arc<Group>> {
-        self.groups.back().map(|pending| &pending.group).or(self.in_flight.as_ref()).cloned()
-    }
-
     /// Gives a batch its numbers and its place, or says why not.
     pub(super) fn place(
         &mut self,
         batch: &Batch,
         prepared: &Prepared,
         catalog: &Catalog,
-        segment_bytes: u64,
-        now: i64,
+        settings: &Settings,
+        (request, now): (Request, i64),
     ) -> Result<Placement> {
         let view = catalog.view();
         if prepared.generation.is_some_and(|generation| generation != catalog.generation()) {
@@ -168,18 +201,12 @@ impl Queue {
         if batch.is_empty() {
             return Ok(Placement::Nothing(self.next_position));
         }
-        let events = wide(batch.len());
-        let limit = u64::MAX - 1;
-        if limit - self.next_position < events {
-            let size = events;
-            return Err(Error::TooLarge {
-                what: "positions",
-                size,
-                limit: limit - self.next_position,
-            });
-        }
+        self.positions_left(wide(batch.len()))?;
         let len = wide(batch::LEN) + batch.bytes();
-        if let Some(answer) = self.room(len, catalog, segment_bytes) {
+        if let Some(busy) = self.busy(len, settings.in_flight_bytes) {
+            return Ok(busy);
+        }
+        if let Some(answer) = self.room(len, catalog, settings.segment_bytes) {
             return Ok(answer);
         }
         if batch.commits() && prepared.known.is_empty() && !planted::active(Bug::DedupeLostAtReopen)
@@ -187,11 +214,18 @@ impl Queue {
             // Another thread committed this very batch since its ids were looked at.
             return Ok(Placement::Stale);
         }
-        let mut placement = self.commit(batch, versions, now);
-        if let Placement::Placed { ahead, .. } = &mut placement {
-            *ahead = self.needed_soon(segment_bytes);
+        let mut placed = self.commit(batch, versions, request, now);
+        placed.ahead = self.needed_soon(settings.segment_bytes);
+        Ok(Placement::Placed(placed))
+    }
+
+    fn positions_left(&self, events: u64) -> Result<()> {
+        // Positions end before u64 does, so that the next one is always a number.
+        let limit = (u64::MAX - 1).saturating_sub(self.next_position);
+        if limit < events {
+            return Err(Error::TooLarge { what: "positions", size: events, limit });
         }
-        Ok(placement)
+        Ok(())
     }
 
     /// Finds room for `len` bytes; rolls if the segment is full and the next is ready.
@@ -230,14 +264,14 @@ impl Queue {
     }
 
     fn frame_len(&self) -> u64 {
-        let open = self.groups.back().is_some_and(Pending::takes_more);
-        if open { 0 } else { wide(group::LEN) }
+        let framed = |open: &Pending| open.takes_more() && !open.is_empty();
+        if self.groups.back().is_some_and(framed) { 0 } else { wide(group::LEN) }
     }
 
     fn roll(&mut self, catalog: &Catalog) {
         let Some(next) = self.spare.take() else { return };
         if let Some(open) = self.groups.back_mut() {
-            open.sealed = true;
+            open.seal();
         }
         self.table = catalog.roll(self.next_position, Arc::clone(&next));
         self.segment = next;
@@ -248,32 +282,50 @@ impl Queue {
         self.spare_asked = false;
     }
 
-    fn open_group(&mut self) {
+    pub(super) fn open_group(&mut self) {
         if self.groups.back().is_some_and(Pending::takes_more) {
             return;
         }
         if let Some(full) = self.groups.back_mut() {
-            full.sealed = true;
+            full.seal();
         }
         let buffer = self.buffers.pop().unwrap_or_default();
         let opens = self.opens.take();
+        let pending = Pending::new(Arc::clone(&self.segment), self.offset, opens, buffer);
+        self.held_bytes += pending.len();
+        self.groups.push_back(pending);
+    }
+
+    /// Marks the group that gets its first batch now, if the last mark is far enough.
+    fn mark_group(&mut self) {
+        if !self.groups.back().is_some_and(Pending::is_empty) {
+            return;
+        }
         if self.last_mark == 0 || self.offset - self.last_mark >= MARK_EVERY_BYTES {
             // A mark that is not taken makes a look-up walk further, nothing else.
             let _walks_further = self.table.write().mark(self.next_position, self.offset);
             self.last_mark = self.offset;
         }
-        self.groups.push_back(Pending::new(Arc::clone(&self.segment), self.offset, opens, buffer));
     }
 
-    fn commit(&mut self, batch: &Batch, mut versions: Vec<u64>, now: i64) -> Placement {
-        let first = !self.groups.back().is_some_and(Pending::takes_more);
+    fn commit(
+        &mut self,
+        batch: &Batch,
+        mut versions: Vec<u64>,
+        request: Request,
+        now: i64,
+    ) -> Placed {
         self.open_group();
+        self.mark_group();
         let committed_at = now.max(self.last_time);
         let first_position = self.next_position;
         let numbers = Numbers { first_position, committed_at, raw_clock: now };
         let mut table = self.table.write();
         let mut untaken = false;
+        let mut wait = Wait { group: Arc::default(), level: request.durability, role: Role::Wait };
+        let mut seat_taken = true;
         if let Some(pending) = self.groups.back_mut() {
+            let before = pending.len();
             pending.add(batch, numbers, |event, offset, position| {
                 let version = versions.get_mut(event.stream).map_or(1, |version| {
                     *version += 1;
@@ -285,6 +337,13 @@ impl Queue {
                 version
             });
             self.offset = pending.end();
+            self.held_bytes += pending.len() - before;
+            pending.needs(request.durability);
+            if pending.is_large() {
+                pending.needs(Durability::Written);
+            }
+            wait.group = Arc::clone(&pending.group);
+            seat_taken = pending.seat.is_some();
         }
         drop(table);
         if untaken {
@@ -294,26 +353,35 @@ impl Queue {
         }
         self.last_time = committed_at;
         self.next_position += wide(batch.len());
-        let leads = first && !self.leading;
-        self.leading |= leads;
-        let group = self.groups.back().map(|pending| Arc::clone(&pending.group));
-        let group = group.unwrap_or_default();
-        Placement::Placed { group, leads, first, first_position, versions, ahead: None }
+        self.undurable = true;
+        let starts_clock = self.clock(request.durability);
+        let waits = request.waits && request.durability > Durability::Buffered;
+        wait.role = self.role(waits, seat_taken);
+        if wait.role == Role::Seat
+            && let Some(pending) = self.groups.back_mut()
+        {
+            pending.seat = Some(request.durability);
+        }
+        let end = Place::new(self.segment.number, self.offset);
+        Placed { wait, first_position, versions, end, ahead: None, starts_clock }
     }
 
     /// A group of its own with the close mark, and where it ends.
     pub(super) fn place_close_mark(&mut self, now: i64) {
         if let Some(open) = self.groups.back_mut() {
-            open.sealed = true;
+            open.seal();
         }
         self.open_group();
+        self.mark_group();
         let committed_at = now.max(self.last_time);
         let first_position = self.next_position;
         if let Some(pending) = self.groups.back_mut() {
             pending.add_close_mark(Numbers { first_position, committed_at, raw_clock: now });
+            pending.needs(Durability::Durable);
             self.offset = pending.end();
         }
         self.last_time = committed_at;
+        self.undurable = true;
     }
 
     /// Bytes that a group with a close mark takes.

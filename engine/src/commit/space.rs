@@ -9,8 +9,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Committer;
-use super::group::Group;
 use super::plan::{Job, WAITING_MAX, segment_limit};
+use crate::committed::Durability;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
@@ -106,15 +106,15 @@ impl Committer {
 
     /// What a roll needs: a next segment with space for a batch of `len` bytes, and not
     /// too many tables in memory.
-    pub(super) fn make_roll_possible(&self, latest: Option<Arc<Group>>, len: u64) -> Result<()> {
+    pub(super) fn make_roll_possible(&self, len: u64) -> Result<()> {
         let needed = wide(layout::DATA) + wide(group::LEN) + len;
         let number = self.queue.lock().segment.number + 1;
         let limit = segment_limit(number, self.settings.segment_bytes);
         let wanted = if self.settings.threads { limit.min(needed + STEP_BYTES) } else { limit };
         self.make_spare(needed, wanted)?;
         if self.catalog.waiting() >= WAITING_MAX {
-            // What waits may still be in flight.
-            self.settled(latest)?;
+            // What waits may still be in flight, or not be synced.
+            self.settle_all(Durability::Durable, true)?;
             self.index_waiting();
         }
         Ok(())

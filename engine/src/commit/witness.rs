@@ -18,8 +18,11 @@ impl Committer {
     /// nothing left to write down.
     pub(super) fn witness_when_idle(&self) -> bool {
         let Some(mut tail) = self.tail.try_lock() else { return false };
-        if tail.durable == tail.witnessed || self.queue.lock().usable().is_err() {
+        if tail.durable.place == tail.witnessed || self.queue.lock().usable().is_err() {
             return true;
+        }
+        if !tail.can_be_witnessed() {
+            return false;
         }
         let witness = tail.witness(self.catalog.log, self.settings.epoch, false);
         if let Err(error) = write_slot(&mut tail, &witness) {

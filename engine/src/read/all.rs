@@ -4,16 +4,18 @@ use super::Shared;
 use super::events::Events;
 use super::forward::Forward;
 use super::pieces::Pieces;
+use crate::catalog::find::extent_of;
 use crate::error::Result;
 use crate::event::{Event, OwnedEvent};
+use crate::horizon::Reach;
 use crate::record::walk::{Step, Walk};
-use crate::segment::scan;
+use crate::segment::{Extent, scan};
 
 /// How many events are read at a time.
 const PIECE: usize = 1024;
 
 /// A read of the whole log in commit order, made by
-/// [`Log::read_all`](crate::Log::read_all). It sees what was durable when it was
+/// [`Log::read_all`](crate::Log::read_all). It sees what was acknowledged when it was
 /// first asked, and nothing that comes later: to follow the log, use a cursor.
 ///
 /// ```
@@ -109,14 +111,15 @@ impl LogRead {
     fn fetch(&mut self) -> Result<bool> {
         let Pieces { from, to, backward, left, .. } = self.pieces;
         if matches!(self.state, State::New) {
-            let to = to.min(self.shared.watermark.position());
+            let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+            let to = to.min(bound.position);
             self.pieces.to = to;
             self.state = if from > to {
                 State::Done
             } else if backward {
                 State::Backward(to)
             } else {
-                State::Forward(Forward::after(self.shared.clone(), from - 1)?)
+                State::Forward(Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?)
             };
         }
         let events = match &mut self.state {
@@ -147,19 +150,21 @@ impl LogRead {
         let catalog = &self.shared.catalog;
         let view = catalog.view();
         let (place, first) = catalog.place(&view, position)?;
-        let durable = self.shared.watermark.place();
+        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
         let Some(entry) = view.entry(place.segment()) else {
             return Err(crate::Error::Closed);
         };
         let segment = &entry.segment;
-        let sealed = place.segment() < durable.segment();
-        let limit = if sealed { entry.facts()?.end } else { durable.offset() };
+        let extent = extent_of(entry, bound)?;
         let mut walk = Walk::new(segment.seed, place.offset(), first, None);
         let mut events = Events::default();
         let mut wanted = scan::FIRST_WINDOW_BYTES;
         while walk.next_position() <= position {
             let start = walk.offset();
-            let chunk = segment.chunk(start, start.saturating_add(wanted).min(limit), limit)?;
+            // Groups do not lie across the end of what lasts.
+            let limit = if start < extent.lasting { extent.lasting } else { extent.limit };
+            let end = start.saturating_add(wanted).min(limit);
+            let chunk = segment.part(start, end, Extent { limit, ..extent })?;
             let window = chunk.window();
             wanted = scan::FIRST_WINDOW_BYTES;
             let mut seen = Events::default();
@@ -168,6 +173,7 @@ impl LogRead {
                     Ok(Step::Event(event)) if event.head.position >= self.pieces.from => {
                         seen.push(event.span());
                     }
+                    Ok(Step::GroupEnd { end }) if end >= limit => break,
                     Ok(_) => {}
                     Err(error) => {
                         wanted = scan::more_needed(&error, &window, limit)

@@ -1,4 +1,4 @@
-//! Walking the log in commit order, never beyond the watermark: what cursors and
+//! Walking the log in commit order, never beyond what may be seen: what cursors and
 //! reads of the whole log have in common.
 
 use std::sync::Arc;
@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::Shared;
 use super::events::Events;
 use crate::catalog::entry::Entry;
+use crate::catalog::find::extent_of;
 use crate::catalog::view::View;
 use crate::error::{Corrupt, Damage, Error, Result};
+use crate::horizon::Reach;
 use crate::place::Place;
 use crate::record::field::wide;
 use crate::record::layout::{event, segment as layout};
 use crate::record::walk::{Step, Walk};
-use crate::segment::scan;
+use crate::segment::{Extent, scan};
 
 /// How many bytes one `pread` asks for, unless a record needs more.
 const WINDOW_BYTES: u64 = 256 << 10;
@@ -27,6 +29,7 @@ const EVENT_BYTES_MIN: u64 = wide(event::LEN + event::NAMES);
 #[derive(Debug)]
 pub(crate) struct Forward {
     shared: Shared,
+    reach: Reach,
     view: Arc<View>,
     entry: Arc<Entry>,
     walk: Walk,
@@ -36,8 +39,8 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    /// Starts after `after`, which must be at most the head.
-    pub(crate) fn after(shared: Shared, after: u64) -> Result<Self> {
+    /// Starts after `after`, which must be at most the position of the bound.
+    pub(crate) fn after(shared: Shared, reach: Reach, after: u64) -> Result<Self> {
         let view = shared.catalog.view();
         let (place, position) = if after == 0 {
             (Place::new(1, wide(layout::DATA)), 1)
@@ -48,7 +51,7 @@ impl Forward {
             return Err(Error::Closed);
         };
         let walk = Walk::new(entry.segment.seed, place.offset(), position, None);
-        Ok(Self { shared, view, entry, walk, after, wanted: WINDOW_BYTES })
+        Ok(Self { shared, reach, view, entry, walk, after, wanted: WINDOW_BYTES })
     }
 
     /// Position of the last event that was delivered or passed over.
@@ -61,33 +64,34 @@ impl Forward {
         Place::new(self.entry.segment.number, self.walk.offset())
     }
 
-    /// Up to `max` events that are durable, from one segment; none if there are none
+    /// Up to `max` events that may be seen, from one segment; none if there are none
     /// yet. Damage behind some events is told by the next call.
     pub(crate) fn next(&mut self, max: usize) -> Result<Events> {
-        self.shared.catalog.owner()?;
+        let bound = self.shared.horizon.bound(self.reach)?;
         loop {
-            let durable = self.shared.watermark.place();
-            let number = self.entry.segment.number;
-            let sealed = number < durable.segment();
-            let limit = if sealed { self.entry.facts()?.end } else { durable.offset() };
-            if self.walk.offset() >= limit && self.walk.between_groups() {
-                if !sealed {
+            let extent = extent_of(&self.entry, bound)?;
+            let at = self.walk.offset();
+            if at >= extent.limit && self.walk.between_groups() {
+                if self.entry.segment.number >= bound.place.segment() {
                     return Ok(Events::default());
                 }
                 self.next_segment()?;
                 continue;
             }
-            let events = self.read(limit, max)?;
+            // Groups do not lie across the end of what lasts.
+            let limit = if at < extent.lasting { extent.lasting } else { extent.limit };
+            let events = self.read(Extent { limit, ..extent }, max)?;
             if !events.is_empty() || max == 0 {
                 return Ok(events);
             }
         }
     }
 
-    fn read(&mut self, limit: u64, max: usize) -> Result<Events> {
+    fn read(&mut self, extent: Extent, max: usize) -> Result<Events> {
         let start = self.walk.offset();
-        let end = start.saturating_add(self.wanted).min(limit).max(start);
-        let chunk = self.entry.segment.chunk(start, end, limit.max(start))?;
+        let limit = extent.limit.max(start);
+        let end = start.saturating_add(self.wanted).min(limit);
+        let chunk = self.entry.segment.part(start, end, Extent { limit, ..extent })?;
         self.wanted = WINDOW_BYTES;
         let window = chunk.window();
         // Memory at once for what is usually asked for, where these bytes can hold it:

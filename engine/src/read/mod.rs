@@ -17,7 +17,7 @@ mod streams;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::watermark::Watermark;
+use crate::horizon::Horizon;
 
 pub use all::LogRead;
 pub use events::{Events, EventsIter};
@@ -29,5 +29,5 @@ pub use streams::{StreamInfo, Streams};
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) watermark: Arc<Watermark>,
+    pub(crate) horizon: Arc<dyn Horizon>,
 }

@@ -8,11 +8,11 @@ use annals_index::Span;
 use super::Shared;
 use super::events::Events;
 use super::pieces::Pieces;
-use crate::catalog::find::limit_of;
+use crate::catalog::find::extent_of;
 use crate::catalog::source::Source;
 use crate::error::{Damage, Result};
 use crate::event::{Event, OwnedEvent};
-use crate::place::Place;
+use crate::horizon::{Bound, Reach};
 
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
@@ -45,18 +45,13 @@ pub struct StreamRead {
     /// Parts that are still to be read, the next one last; `None` before the first
     /// call.
     parts: Option<Vec<(Arc<Source>, Span)>>,
-    durable: Place,
+    /// What was acknowledged at the first call.
+    bound: Option<Bound>,
 }
 
 impl StreamRead {
     pub(crate) fn new(shared: Shared, stream: &str) -> Self {
-        Self {
-            shared,
-            stream: stream.to_owned(),
-            pieces: Pieces::new(),
-            parts: None,
-            durable: Place::START,
-        }
+        Self { shared, stream: stream.to_owned(), pieces: Pieces::new(), parts: None, bound: None }
     }
 
     /// The lowest version, included; 1 if not given. 0 is the same as 1.
@@ -114,9 +109,8 @@ impl StreamRead {
     /// Reads the next piece. Returns whether there can be more.
     fn fetch(&mut self) -> Result<bool> {
         if self.parts.is_none() {
-            self.shared.catalog.owner()?;
-            // The place before the view: what is durable is in some index by then.
-            self.durable = self.shared.watermark.place();
+            // The bound before the view: what is before it is in some index by then.
+            self.bound = Some(self.shared.horizon.bound(Reach::Acknowledged)?);
             let view = self.shared.catalog.view();
             let mut parts = self.shared.catalog.spans(&view, &self.stream, self.pieces.from)?;
             if self.pieces.backward {
@@ -162,10 +156,11 @@ impl StreamRead {
             Ok(offsets)
         })?;
         let segment = &source.entry.segment;
-        let limit = limit_of(source, self.durable)?;
-        let visible = offsets.iter().zip(versions).filter(|(offset, _)| **offset < limit);
+        let Some(bound) = self.bound else { return Ok(events) };
+        let extent = extent_of(&source.entry, bound)?;
+        let visible = offsets.iter().zip(versions).filter(|(offset, _)| **offset < extent.limit);
         for (offset, version) in visible {
-            let (chunk, span) = segment.event(*offset, limit)?;
+            let (chunk, span) = segment.event(*offset, extent)?;
             let payload = chunk.bytes_at(span.payload_at, span.payload_len);
             // If the record is not what the index said, nothing wrong is handed out.
             if span.head.version != version || span.fields.stream(payload) != self.stream {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Shared;
 use crate::catalog::source::Index;
 use crate::error::{Damage, Result};
+use crate::horizon::Reach;
 
 /// A stream and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Streams {
 
 /// Collects the streams whose name starts with `prefix`.
 pub(crate) fn collect(shared: &Shared, prefix: &str) -> Result<Streams> {
-    let durable = shared.watermark.place();
+    let end = shared.horizon.bound(Reach::Acknowledged)?.place;
     let view = shared.catalog.view();
     let mut all = BTreeMap::<Box<str>, u64>::new();
     for source in &view.sources {
@@ -82,12 +83,9 @@ pub(crate) fn collect(shared: &Shared, prefix: &str) -> Result<Streams> {
         })?;
         let newest = source.table().is_some();
         for (name, version) in part {
-            // Only a table can know of what is not durable yet.
-            let version = if newest {
-                shared.catalog.durable_version(&view, &name, durable)?
-            } else {
-                version
-            };
+            // Only a table can know of what may not be seen yet.
+            let version =
+                if newest { shared.catalog.version_before(&view, &name, end)? } else { version };
             if version > 0 && all.get(&name).is_some_and(|before| *before > version) {
                 return Err(source.entry.segment.corrupt(0, Damage::Index));
             }

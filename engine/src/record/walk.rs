@@ -104,6 +104,7 @@ pub(crate) enum Step<'a> {
     Group {
         crc: u32,
         offset: u64,
+        frame: GroupFrame,
     },
     Batch(BatchHead),
     Event(EventStep<'a>),
@@ -307,7 +308,7 @@ impl Walk {
         self.previous_crc = Some(head.crc);
         self.group = Some(container(end, frame.batches, head.payload_crc));
         self.at += wide(head.bytes.len());
-        Ok(Step::Group { crc: head.crc, offset })
+        Ok(Step::Group { crc: head.crc, offset, frame })
     }
 
     fn enter_batch<'a>(&mut self, head: &Head<'_>) -> Result<Step<'a>, Fault> {

@@ -17,7 +17,7 @@ use crate::record::field::wide;
 use crate::record::layout::segment as layout;
 use crate::record::walk::{Fault, Step, Walk, WalkError};
 use crate::recovered::{Discarded, Recovery};
-use crate::segment::header::SegmentHeader;
+use crate::segment::header::{SegmentHeader, checked_place};
 use crate::segment::witness::{Slot, Witness};
 use crate::segment::{ReadMode, Segment, scan};
 
@@ -55,6 +55,9 @@ pub(crate) struct End {
     pub(crate) last_time: i64,
     /// The last group is a close mark.
     closed: bool,
+    /// Up to here the log is proven to have been durable: by a group, a header or a
+    /// witness. What stands behind may be written and no more.
+    pub(crate) proven: Place,
 }
 
 /// Opening options that matter here.
@@ -154,6 +157,7 @@ impl Scan {
             last_group: 0,
             last_time: header.previous_time,
             closed: false,
+            proven: header.durable,
         };
         Ok(Self {
             number: first,
@@ -183,6 +187,7 @@ impl Scan {
             last_group: witness.last_group,
             last_time: witness.last_time,
             closed: witness.closed,
+            proven: witness.durable,
         };
         Self {
             number: first,
@@ -226,6 +231,7 @@ impl Scan {
         self.indexer = Indexer::new(next.first_position);
         self.number = next.number;
         self.end.place = Place::new(next.number, data);
+        self.end.proven = self.end.proven.max(next.durable);
         Ok(())
     }
 
@@ -236,10 +242,12 @@ impl Scan {
         let stopped = scan::walk_to(segment, walk, limit, &mut |step| {
             indexer.take(segment, step)?;
             match step {
-                Step::Group { crc, offset, .. } => {
+                Step::Group { crc, offset, frame } => {
                     group.last_crc = *crc;
                     group.last_group = *offset;
                     group.closed = false;
+                    let durable = checked_place(frame.durable_segment, frame.durable_offset);
+                    group.proven = group.proven.max(durable.unwrap_or(group.proven));
                 }
                 Step::Batch(batch) => {
                     group.last_time = batch.committed_at;
@@ -288,7 +296,7 @@ impl Scan {
 /// segment.
 fn usable(run: &LoadedRun, header: &SegmentHeader, identity: &Identity) -> Option<Witness> {
     let meta = run.meta();
-    let place = crate::segment::header::checked_place(identity.newest, meta.end)?;
+    let place = checked_place(identity.newest, meta.end)?;
     let fits = meta.log == identity.log
         && meta.segment == identity.newest
         && meta.start == wide(layout::DATA)

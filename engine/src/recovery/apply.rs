@@ -11,7 +11,10 @@ use crate::record::field::wide;
 use crate::record::layout::{PAGE, segment as layout};
 use crate::segment::witness::next_slot;
 use crate::segment::{Segment, scan};
-use crate::tail::{Tail, write_control, write_slot};
+use crate::tail::{End, Tail, write_control, write_slot};
+
+/// How much is written again at a time.
+const PIECE: u64 = 1 << 20;
 
 /// Applies what was decided and returns where the log goes on. May be interrupted
 /// anywhere and done again: what is cut is cut at the same place again, since
@@ -56,25 +59,30 @@ fn cut(segment: &Segment, offset: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes the last group again, with the first block if that is part of the same
-/// write. Nothing proves that it is durable, and if its sync failed in an earlier
-/// life, the system may hold it for clean, so that syncing alone does nothing.
-/// Every group before it was durable when it was written.
+/// Writes again what nothing proves to be durable: from the end of the last group that
+/// is known to have been synced, with the first block if that is part of the same
+/// write. If a sync failed in an earlier life, the system may hold those bytes for
+/// clean, so that syncing alone does nothing.
 fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
     let data = wide(layout::DATA);
-    let (last, end) = (analysis.end.last_group, analysis.end.place.offset());
-    // The last group may be in the segment before, if this one has none.
-    let (start, bytes) = if last > data && last < end {
-        (last, segment.read(last, end)?)
-    } else {
-        let mut bytes = segment.first_block()?;
-        bytes.extend(segment.read(data, end)?);
-        (0, bytes)
-    };
-    segment
-        .file()
-        .write_all_at(&bytes, start)
-        .map_err(|error| Error::io("write", &segment.name, error))?;
+    let (proven, end) = (analysis.end.proven, analysis.end.place.offset());
+    let within = proven.segment() == segment.number && proven.offset() > data;
+    let mut at = if within { proven.offset().min(end) } else { 0 };
+    // The last group in any case: its own sync is what nothing proves.
+    let last = analysis.end.last_group;
+    if last < end {
+        at = if last > data { at.min(last) } else { 0 };
+    }
+    while at < end {
+        // The first block is there whole, whatever the length of the file says.
+        let bytes =
+            if at == 0 { segment.first_block()? } else { segment.read(at, end.min(at + PIECE))? };
+        segment
+            .file()
+            .write_all_at(&bytes, at)
+            .map_err(|error| Error::io("write", &segment.name, error))?;
+        at += wide(bytes.len());
+    }
     // The same goes for the file's length: a new one is made durable by the next sync. It
     // ends where a close would leave it, however often this is done. A disk without a
     // page left keeps the old one.
@@ -111,15 +119,19 @@ fn tail(analysis: &Analysis) -> Result<Tail> {
         .segments
         .last()
         .ok_or_else(|| crate::catalog::survey::damage(number, crate::error::Damage::Missing))?;
-    Ok(Tail {
-        segment: Arc::clone(segment),
-        first_position: analysis.header.first_position,
-        previous_crc: analysis.header.previous_crc,
-        durable: analysis.end.place,
+    let end = End {
+        place: analysis.end.place,
         position: analysis.end.next_position - 1,
         last_group: analysis.end.last_group,
         last_crc: analysis.end.last_crc,
         last_time: analysis.end.last_time,
+    };
+    Ok(Tail {
+        segment: Arc::clone(segment),
+        first_position: analysis.header.first_position,
+        previous_crc: analysis.header.previous_crc,
+        written: end,
+        durable: end,
         open_ended: !analysis.recovery.clean,
         sequence: analysis.sequence,
         slot: next_slot(&analysis.slots),

@@ -31,6 +31,16 @@ const FIRST_READ: u64 = 4096;
 /// How many zeros are written at a time.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
+/// Up to where a segment may be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Nothing from here on.
+    pub(crate) limit: u64,
+    /// Bytes before this never change: they may be lent from a mapping. Those behind it
+    /// are copied.
+    pub(crate) lasting: u64,
+}
+
 /// Bytes of a segment, kept alive by whoever holds this.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
@@ -216,6 +226,16 @@ impl Segment {
         }
     }
 
+    /// The bytes of a range that begins at `start` and reaches at least to `end`, if the
+    /// segment may be read so far: lent where they last, copied where they do not.
+    pub(crate) fn part(&self, start: u64, end: u64, extent: Extent) -> Result<Chunk> {
+        if end <= extent.lasting {
+            return self.chunk(start, end, extent.lasting);
+        }
+        let bytes = self.read(start, end)?;
+        Ok(Chunk { base: start, limit: extent.limit, holder: Holder::Owned(bytes.into()) })
+    }
+
     /// A mapping in which the bytes before `limit` can be seen.
     fn mapping(&self, limit: u64) -> Result<Arc<dyn Mapping>> {
         let reaches = |mapping: &dyn Mapping, final_to: u64| {
@@ -280,15 +300,16 @@ impl Segment {
         }
     }
 
-    /// The event at `offset`, checked, and a chunk that holds it. `limit` is the watermark
-    /// or the segment's end.
-    pub(crate) fn event(&self, offset: u64, limit: u64) -> Result<(Chunk, EventSpan)> {
+    /// The event at `offset`, checked, and a chunk that holds it.
+    pub(crate) fn event(&self, offset: u64, extent: Extent) -> Result<(Chunk, EventSpan)> {
+        // An event that begins before what lasts ends before it too.
+        let limit = if offset < extent.lasting { extent.lasting } else { extent.limit };
         if offset >= limit {
             return Err(self.corrupt(offset, Damage::RecordHeader));
         }
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
-            let chunk = self.chunk(offset, end, limit)?;
+            let chunk = self.part(offset, end, Extent { limit, ..extent })?;
             let read = event_at(&chunk.window(), self.seed, offset).map(|step| step.span());
             match read {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),

@@ -14,4 +14,4 @@ pub(crate) mod name;
 pub(crate) mod scan;
 pub(crate) mod witness;
 
-pub(crate) use file::{Chunk, ReadMode, Segment};
+pub(crate) use file::{Chunk, Extent, ReadMode, Segment};

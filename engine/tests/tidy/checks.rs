@@ -12,10 +12,23 @@ const FUNCTION_LINES: usize = 70;
 /// The ranks of the engine's modules: one imports only from those of a lower rank.
 /// What lies in a folder is one module.
 const RANKS: [(usize, &[&str]); 8] = [
-    (0, &["committed", "expected", "limits", "place", "planted", "recovered", "sync", "time"]),
-    (1, &["error", "io", "record", "watermark"]),
-    (2, &["batch", "event", "options", "segment"]),
-    (3, &["catalog", "tail"]),
+    (
+        0,
+        &[
+            "committed",
+            "expected",
+            "limits",
+            "place",
+            "planted",
+            "recovered",
+            "sync",
+            "time",
+            "visibility",
+        ],
+    ),
+    (1, &["error", "io", "record"]),
+    (2, &["batch", "event", "horizon", "options", "segment"]),
+    (3, &["catalog", "tail", "watermark"]),
     (4, &["commit", "read"]),
     (5, &["cursor", "recovery"]),
     (6, &["stats", "verify"]),

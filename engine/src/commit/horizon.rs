@@ -1,0 +1,42 @@
+//! How far readers of the writing process may go.
+
+use std::task::Context;
+use std::time::Instant;
+
+use super::Committer;
+use crate::committed::Durability;
+use crate::error::{Error, Result};
+use crate::horizon::{Bound, Horizon, Reach, Seat};
+use crate::place::Place;
+
+impl Horizon for Committer {
+    fn bound(&self, reach: Reach) -> Result<Bound> {
+        self.owner()?;
+        if reach == Reach::Acknowledged && self.watermark.owes_a_write() {
+            // It is read from the file like everything else. If the write fails, what
+            // could be written is still served.
+            drop(self.settle_all(Durability::Written, true));
+        }
+        Ok(self.watermark.bound(reach))
+    }
+
+    fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool> {
+        let moved = self.watermark.wait_beyond(reach, place, deadline);
+        if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
+    }
+
+    fn poll_beyond(
+        &self,
+        reach: Reach,
+        place: Place,
+        seat: &mut Seat,
+        context: &mut Context<'_>,
+    ) -> Result<bool> {
+        let moved = self.watermark.poll_beyond(reach, place, seat, context);
+        if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
+    }
+
+    fn leave(&self, reach: Reach, seat: &mut Seat) {
+        self.watermark.leave(reach, seat);
+    }
+}

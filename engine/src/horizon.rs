@@ -1,0 +1,72 @@
+//! How far a reader may go, and waiting for that to move: the seam between reading and
+//! what moves the end of the log. In the writing process that is the commit; in another
+//! one it is what follows the writer.
+
+use std::fmt::Debug;
+use std::task::Context;
+use std::time::Instant;
+
+use crate::error::Result;
+use crate::place::Place;
+use crate::visibility::Visibility;
+
+/// What a reader asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Durable,
+    Written,
+    /// Everything that an append was answered for, so that a program reads its own
+    /// writes.
+    Acknowledged,
+}
+
+impl From<Visibility> for Reach {
+    fn from(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Durable => Self::Durable,
+            Visibility::Written => Self::Written,
+        }
+    }
+}
+
+/// How far a reader may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// Nothing from here on may be read.
+    pub(crate) place: Place,
+    /// Position of the last event before that.
+    pub(crate) position: u64,
+    /// What lies before this never changes: it may be lent from a mapping. What lies behind
+    /// it is copied, since a recovery may write over it.
+    pub(crate) lasting: Place,
+}
+
+/// A future's place among those that wait; 0 before it waits.
+#[derive(Debug, Default)]
+pub(crate) struct Seat(pub(crate) u64);
+
+/// What moves the end of the log.
+pub(crate) trait Horizon: Send + Sync + Debug {
+    /// How far a reader may go now. Everything before that is in the catalog's view
+    /// afterwards.
+    fn bound(&self, reach: Reach) -> Result<Bound>;
+
+    /// Waits until there is something beyond `place` or the time is up. Returns whether
+    /// there is.
+    ///
+    /// Fails if there never will be: the log was closed, or takes no more appends.
+    fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool>;
+
+    /// As `wait_beyond`, for a future: ready with whether there is something, or the
+    /// waker is called when that may have changed.
+    fn poll_beyond(
+        &self,
+        reach: Reach,
+        place: Place,
+        seat: &mut Seat,
+        context: &mut Context<'_>,
+    ) -> Result<bool>;
+
+    /// The future of this seat waits no longer.
+    fn leave(&self, reach: Reach, seat: &mut Seat);
+}
