@@ -14,7 +14,7 @@ use super::directory::InodeId;
 use super::fault::Refusal;
 use super::numbers::count;
 use super::state::{Shared, State};
-use crate::io::{Mapping, StorageFile, StorageLock};
+use crate::io::{Mapping, SharedWords, StorageFile, StorageLock};
 
 /// One open file.
 pub(super) struct SimFile {
@@ -126,6 +126,10 @@ impl StorageFile for SimFile {
         };
         let bytes = state.carry_out(refusal, apply, |_| {})?;
         Ok(Arc::new(SimMapping { shared: self.shared.clone(), name: call.name, bytes }))
+    }
+
+    fn share(&self, _words: usize, _write: bool) -> io::Result<Arc<dyn SharedWords>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

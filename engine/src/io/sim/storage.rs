@@ -138,6 +138,12 @@ impl Storage for SimStorage {
         Ok(Box::new(SimLock { shared: self.shared.clone(), number }))
     }
 
+    fn writer_alive(&self) -> io::Result<bool> {
+        let state = self.shared.state.lock();
+        state.check_alive(self.life())?;
+        Ok(state.lock.is_some())
+    }
+
     fn now(&self) -> i64 {
         self.shared.state.lock().tick()
     }
