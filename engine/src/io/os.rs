@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::holder::{self, Holder};
+use super::holder::Holder;
 use super::{
     Entry, EntryKind, LOCK_FILE, LockError, Mapping, SharedWords, Storage, StorageFile,
     StorageLock, map,
@@ -212,18 +212,17 @@ impl Storage for OsStorage {
     }
 
     fn writer_alive(&self) -> io::Result<bool> {
-        let opened = if cfg!(unix) {
-            File::open(&self.directory)
+        let target = if cfg!(unix) {
+            self.directory.clone()
         } else {
-            // Not `lock_target`: that would make the file.
-            File::open(self.directory.join(LOCK_FILE))
-        };
-        let probe = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !cfg!(unix) => {
-                return self.exists().and_then(|there| if there { Ok(false) } else { Err(error) });
+            // Opened, not made as `lock_target` does: where nobody ever wrote there is none.
+            let file = self.directory.join(LOCK_FILE);
+            if self.exists()? && !file.try_exists()? {
+                return Ok(false);
             }
-            opened => opened?,
+            file
         };
+        let probe = File::open(target)?;
         match probe.try_lock_shared() {
             // Given back by name: a process that is being started at this moment has a
             // copy of the descriptor, and closing this one would leave the lock with it.
@@ -307,7 +306,7 @@ impl OsStorage {
 fn holder_by_system(locked: &File) -> Option<Holder> {
     use std::os::unix::fs::MetadataExt;
     let inode = locked.metadata().ok()?.ino();
-    holder::find(&fs::read_to_string("/proc/locks").ok()?, inode)
+    super::holder::find(&fs::read_to_string("/proc/locks").ok()?, inode)
 }
 
 #[cfg(not(target_os = "linux"))]
