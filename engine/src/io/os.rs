@@ -10,11 +10,19 @@ use std::io::{self, Read, Write};
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::holder::Holder;
 use super::{
-    Entry, EntryKind, LOCK_FILE, LockError, Mapping, Storage, StorageFile, StorageLock, map,
+    Entry, EntryKind, LOCK_FILE, LockError, Mapping, SharedWords, Storage, StorageFile,
+    StorageLock, map,
 };
+
+/// How often a lock is asked for whose holder is not known to be a writer, and how
+/// long to wait in between. Tries are counted, not time: on a busy machine both sides
+/// are slow.
+const LOCK_TRIES: u32 = 20;
+const LOCK_STEP: Duration = Duration::from_millis(1);
 
 /// A directory of the real file system.
 ///
@@ -149,14 +157,14 @@ impl Storage for OsStorage {
         let path = self.path(name)?;
         only_regular(&path)?;
         let file = OpenOptions::new().read(true).write(write).open(path)?;
-        Ok(Arc::new(OsFile { file }))
+        Ok(Arc::new(OsFile { file, write }))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
         let path = self.path(name)?;
         let file =
             private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)?;
-        Ok(Arc::new(OsFile { file }))
+        Ok(Arc::new(OsFile { file, write: true }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -173,12 +181,19 @@ impl Storage for OsStorage {
 
     fn lock(&self) -> Result<Box<dyn StorageLock>, LockError> {
         let locked = self.lock_target().map_err(LockError::Io)?;
-        match locked.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let mut tries = LOCK_TRIES;
+        loop {
+            match locked.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+            }
+            tries -= 1;
+            let writer = holder_by_system(&locked).is_some_and(|holder| holder.exclusive);
+            if writer || tries == 0 {
                 return Err(LockError::Held { pid: self.holder(&locked) });
             }
-            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+            std::thread::sleep(LOCK_STEP);
         }
         self.note_holder().map_err(LockError::Io)?;
         Ok(Box::new(OsLock { _locked: locked }))
@@ -193,6 +208,27 @@ impl Storage for OsStorage {
             Ok(()) => Ok(Box::new(OsLock { _locked: locked })),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { pid: self.holder(&locked) }),
             Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        }
+    }
+
+    fn writer_alive(&self) -> io::Result<bool> {
+        let target = if cfg!(unix) {
+            self.directory.clone()
+        } else {
+            // Opened, not made as `lock_target` does: where nobody ever wrote there is none.
+            let file = self.directory.join(LOCK_FILE);
+            if self.exists()? && !file.try_exists()? {
+                return Ok(false);
+            }
+            file
+        };
+        let probe = File::open(target)?;
+        match probe.try_lock_shared() {
+            // Given back by name: a process that is being started at this moment has a
+            // copy of the descriptor, and closing this one would leave the lock with it.
+            Ok(()) => probe.unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
@@ -254,8 +290,8 @@ impl OsStorage {
     /// Who holds the lock: asked of the system first, since a lock file can be
     /// deleted or stale; then read from the lock file.
     fn holder(&self, locked: &File) -> Option<u32> {
-        if let Some(pid) = holder_by_system(locked) {
-            return Some(pid);
+        if let Some(holder) = holder_by_system(locked) {
+            return Some(holder.pid);
         }
         let path = self.directory.join(LOCK_FILE);
         only_regular(&path).ok()?;
@@ -265,25 +301,16 @@ impl OsStorage {
     }
 }
 
+/// Who holds the lock as the system tells it, which is somebody who is alive.
 #[cfg(target_os = "linux")]
-fn holder_by_system(locked: &File) -> Option<u32> {
+fn holder_by_system(locked: &File) -> Option<Holder> {
     use std::os::unix::fs::MetadataExt;
-    let inode = locked.metadata().ok()?.ino().to_string();
-    let table = fs::read_to_string("/proc/locks").ok()?;
-    // "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"
-    table.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace().skip(1);
-        if words.next()? != "FLOCK" {
-            return None;
-        }
-        let pid = words.nth(2)?;
-        let file = words.next()?;
-        (file.rsplit(':').next()? == inode).then(|| pid.parse().ok()).flatten()
-    })
+    let inode = locked.metadata().ok()?.ino();
+    super::holder::find(&fs::read_to_string("/proc/locks").ok()?, inode)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn holder_by_system(_locked: &File) -> Option<u32> {
+fn holder_by_system(_locked: &File) -> Option<Holder> {
     None
 }
 
@@ -299,6 +326,7 @@ impl StorageLock for OsLock {}
 #[derive(Debug)]
 struct OsFile {
     file: File,
+    write: bool,
 }
 
 impl StorageFile for OsFile {
@@ -348,6 +376,13 @@ impl StorageFile for OsFile {
 
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         map::map(&self.file, len)
+    }
+
+    fn share(&self, words: usize, write: bool) -> io::Result<Arc<dyn SharedWords>> {
+        if write && !self.write {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "opened for reading"));
+        }
+        map::share(&self.file, words, write)
     }
 }
 

@@ -12,21 +12,25 @@ use super::counts::{Call, Counts};
 use super::fate::{Crash, Fate};
 use super::fault::Fault;
 use super::numbers::Draws;
-use super::state::{Shared, Stop};
+use super::process::{Life, Stop};
+use super::state::Shared;
 use super::units::Unit;
 
 /// Crashes and forks.
 impl SimStorage {
-    /// Ends the life of the process that uses the disk. From then on its lock is
-    /// free, and all its open files and all handles of the disk fail with
-    /// [`Crashed`](super::Crashed), except the handle that this is called on: that
-    /// one belongs to the next life. Mappings stay readable, as the copies that
-    /// they are. Faults, capacity and the hook stay; a crash on order does not.
+    /// Ends the life of the process that this handle belongs to; if the power goes,
+    /// those of all processes. From then on its locks are free, and all its open files
+    /// and handles of the disk fail with [`Crashed`](super::Crashed), except the handle
+    /// that this is called on: that one belongs to the next life. Mappings stay
+    /// readable, as the copies that they are; stores to shared words do nothing, and
+    /// who waits on one stops waiting. Faults, capacity and the hook stay; a crash on
+    /// order does not.
     pub fn crash(&self, crash: Crash<'_>) {
         let (life, disk) = {
             let mut state = self.shared.state.lock();
-            state.end_life();
-            (state.life, state.disk.clone())
+            let only = matches!(crash, Crash::Kill).then_some(self.process);
+            state.end_life(only);
+            (state.processes.present(self.process), state.disk.clone())
         };
         if let Crash::PowerCut(fate) = crash {
             // The chooser is the caller's code, and may look at the disk.
@@ -34,6 +38,7 @@ impl SimStorage {
             Arc::make_mut(&mut after).power_cut(fate);
             self.shared.state.lock().disk = after;
         }
+        self.shared.woken.notify_all();
         self.set_life(life);
     }
 
@@ -47,11 +52,34 @@ impl SimStorage {
         self.crash(Crash::PowerCut(&mut fate));
     }
 
-    /// Makes this handle one of the present life, after another handle crashed the
-    /// disk.
+    /// Makes this handle one of the present life of its process, after another handle
+    /// crashed that or the power went.
     pub fn rejoin(&self) {
-        let life = self.shared.state.lock().life;
+        let life = self.shared.state.lock().processes.present(self.process);
         self.set_life(life);
+    }
+
+    /// A handle for one more process on the same disk: with an id of its own, nothing
+    /// open and no lock. Its clones belong to it. Locks exclude each other between
+    /// processes as within one, shared words are shared, a [`kill`](Self::kill) of one
+    /// leaves the others alive, and a power cut takes all of them. Disk, hook, faults,
+    /// clock, random numbers and counters are common to all; a crash on order is its
+    /// own.
+    ///
+    /// ```
+    /// use annals::io::Storage;
+    /// use annals::io::sim::SimStorage;
+    /// let writer = SimStorage::new();
+    /// let reader = writer.another_process();
+    /// let lock = writer.lock();
+    /// assert!(lock.is_ok() && reader.lock().is_err() && reader.writer_alive()?);
+    /// writer.kill();
+    /// assert!(!reader.writer_alive()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn another_process(&self) -> Self {
+        let life = self.shared.state.lock().processes.add();
+        Self::of_life(self.shared.clone(), life)
     }
 
     /// Another disk with the same content, written, durable and pending, in the
@@ -60,7 +88,7 @@ impl SimStorage {
     /// random numbers go on from where they are. The cost does not depend on the
     /// content: pages are shared until one side changes them.
     pub fn fork(&self) -> Self {
-        Self::of_life(Arc::new(self.shared.fork()), 0)
+        Self::of_life(Arc::new(self.shared.fork(self.process)), Life::FIRST)
     }
 
     /// All that is written and not durable, in the order in which it was written.
@@ -77,27 +105,32 @@ impl SimStorage {
         disk.fingerprint()
     }
 
-    /// Lets the process die at its `nth` state-changing call from now, counted from
-    /// 1: that call and all after it fail with [`Crashed`](super::Crashed) and
+    /// Lets the process of this handle die at its `nth` state-changing call from now,
+    /// counted from 1: that call and all after it fail with [`Crashed`](super::Crashed) and
     /// change nothing, until [`crash`](Self::crash) starts the next life.
     pub fn crash_at(&self, nth: u64) {
-        self.shared.state.lock().stop = Some(Stop { calls: nth.max(1), within: None });
+        self.stop_at(Stop { calls: nth.max(1), within: None });
     }
 
     /// As [`crash_at`](Self::crash_at), but dies within the call: of a write, the
     /// first `bytes` bytes happen; any other call happens, and nobody is told.
     pub fn crash_within(&self, nth: u64, bytes: u64) {
-        self.shared.state.lock().stop = Some(Stop { calls: nth.max(1), within: Some(bytes) });
+        self.stop_at(Stop { calls: nth.max(1), within: Some(bytes) });
     }
 
-    /// How many state-changing calls there were: the number of the last one.
+    fn stop_at(&self, stop: Stop) {
+        self.shared.state.lock().processes.stop_at(self.process, stop);
+    }
+
+    /// How many state-changing calls there were, by all processes: the number of the
+    /// last one.
     pub fn changes(&self) -> u64 {
         self.shared.state.lock().changes
     }
 
     /// Has `hook` called before every state-changing call, in the thread that makes
     /// it and with nothing locked: it may fork, crash, or wait. It sees the disk
-    /// as it is before the call. State-changing calls made by the hook itself come
+    /// as it is before the call, with a handle of the process that makes it. State-changing calls made by the hook itself come
     /// to it as well.
     pub fn on_call(&self, hook: impl Fn(&Call, &SimStorage) + Send + Sync + 'static) {
         *self.shared.hook.write() = Some(Arc::new(hook));
@@ -158,15 +191,16 @@ impl SimStorage {
         self.shared.state.lock().draws = Draws::new(seed);
     }
 
-    /// Sets the process id, as a fork of the process would find it changed.
+    /// Sets the process id of this handle's process, as a fork of it would find it
+    /// changed.
     pub fn set_process_id(&self, process_id: u32) {
-        self.shared.state.lock().process_id = process_id;
+        self.shared.state.lock().processes.set_id(self.process, process_id);
     }
 }
 
 /// Counters.
 impl SimStorage {
-    /// The calls made so far, by all lives.
+    /// The calls made so far, by all lives of all processes.
     pub fn counts(&self) -> Counts {
         self.shared.ledger.lock().total
     }
@@ -210,6 +244,13 @@ impl SimStorage {
         Some(disk.find_durable(name)?.durable().to_vec(u64::MAX))
     }
 
+    /// Makes the shared words of the file durable as they are now, with the sectors that
+    /// they lie in, as the system may do at any moment. Without this, a power cut takes
+    /// them back. `false` if there is no such file.
+    pub fn write_back(&self, name: &str) -> bool {
+        self.shared.state.lock().disk_mut().write_back(name)
+    }
+
     /// All names, in alphabetical order.
     pub fn file_names(&self) -> Vec<String> {
         let disk = self.shared.state.lock().disk.clone();
@@ -243,12 +284,12 @@ impl SimStorage {
 impl SimStorage {
     /// An empty disk whose directory is there.
     pub fn new() -> Self {
-        Self::of_life(Arc::new(Shared::new(true)), 0)
+        Self::of_life(Arc::new(Shared::new(true)), Life::FIRST)
     }
 
     /// A disk whose directory is yet to be created, with
     /// [`create_dir`](crate::io::Storage::create_dir).
     pub fn missing() -> Self {
-        Self::of_life(Arc::new(Shared::new(false)), 0)
+        Self::of_life(Arc::new(Shared::new(false)), Life::FIRST)
     }
 }

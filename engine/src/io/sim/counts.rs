@@ -29,8 +29,11 @@ pub enum CallKind {
     Remove,
     /// [`Storage::sync_dir`](crate::io::Storage::sync_dir).
     SyncDir,
-    /// [`Storage::lock`](crate::io::Storage::lock).
+    /// [`Storage::lock`](crate::io::Storage::lock) and
+    /// [`Storage::lock_shared`](crate::io::Storage::lock_shared).
     Lock,
+    /// [`Storage::writer_alive`](crate::io::Storage::writer_alive).
+    WriterAlive,
     /// [`StorageFile::len`](crate::io::StorageFile::len).
     Len,
     /// [`StorageFile::set_len`](crate::io::StorageFile::set_len).
@@ -45,6 +48,9 @@ pub enum CallKind {
     SyncAll,
     /// [`StorageFile::map`](crate::io::StorageFile::map).
     Map,
+    /// [`StorageFile::share`](crate::io::StorageFile::share). What is then done with the
+    /// words is no call.
+    Share,
 }
 
 impl CallKind {
@@ -64,9 +70,11 @@ impl CallKind {
             | Self::List
             | Self::Open
             | Self::Lock
+            | Self::WriterAlive
             | Self::Len
             | Self::Read
-            | Self::Map => false,
+            | Self::Map
+            | Self::Share => false,
         }
     }
 }
@@ -85,7 +93,8 @@ pub struct Call {
     pub to: Option<Arc<str>>,
     /// Where in the file, for a read or a write.
     pub offset: u64,
-    /// How many bytes are to be read, written or mapped, or the length to be set.
+    /// How many bytes are to be read, written, mapped or shared, or the length to be
+    /// set.
     pub len: u64,
 }
 
@@ -116,8 +125,10 @@ pub struct Counts {
     pub remove: u64,
     /// Syncs of the directory.
     pub sync_dir: u64,
-    /// Attempts to take the lock.
+    /// Attempts to take the lock, of either kind.
     pub lock: u64,
+    /// Questions whether a writer is alive.
+    pub writer_alive: u64,
     /// Questions for a length.
     pub len: u64,
     /// Lengths set.
@@ -132,6 +143,8 @@ pub struct Counts {
     pub sync_all: u64,
     /// Mappings made.
     pub map: u64,
+    /// Mappings of shared words made.
+    pub share: u64,
     /// Calls of [`Mapping::slice`](crate::io::Mapping::slice) that gave bytes.
     pub slice: u64,
     /// Bytes that reads returned.
@@ -154,7 +167,7 @@ impl Counts {
         let [files, names, rest] = [
             [self.len, self.set_len, self.write, self.read, self.sync_data, self.sync_all],
             [self.list, self.open, self.create, self.rename, self.remove, self.sync_dir],
-            [self.exists, self.create_dir, self.lock, self.map, 0, 0],
+            [self.exists, self.create_dir, self.lock, self.map, self.share, self.writer_alive],
         ];
         files.iter().chain(&names).chain(&rest).sum()
     }
@@ -170,6 +183,7 @@ impl Counts {
             CallKind::Remove => &mut self.remove,
             CallKind::SyncDir => &mut self.sync_dir,
             CallKind::Lock => &mut self.lock,
+            CallKind::WriterAlive => &mut self.writer_alive,
             CallKind::Len => &mut self.len,
             CallKind::SetLen => &mut self.set_len,
             CallKind::Write => &mut self.write,
@@ -177,6 +191,7 @@ impl Counts {
             CallKind::SyncData => &mut self.sync_data,
             CallKind::SyncAll => &mut self.sync_all,
             CallKind::Map => &mut self.map,
+            CallKind::Share => &mut self.share,
         }
     }
 }

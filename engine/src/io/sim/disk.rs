@@ -132,6 +132,13 @@ impl Disk {
         Ok(fitting)
     }
 
+    /// Stores a word, without a unit: see [`Inode::store`].
+    pub(super) fn store(&mut self, id: InodeId, index: u64, value: u64) {
+        if let Ok((inode, _)) = self.inode_mut(id) {
+            inode.store(index, value);
+        }
+    }
+
     pub(super) fn set_len(&mut self, id: InodeId, len: u64) -> io::Result<()> {
         let (inode, order) = self.inode_mut(id)?;
         inode.set_len(len, order);
@@ -178,6 +185,12 @@ impl Disk {
         self.directory.put(name, id);
     }
 
+    /// Makes the stored words of a file durable. `false` if there is no such file.
+    pub(super) fn write_back(&mut self, name: &str) -> bool {
+        let Ok(id) = self.find(name) else { return false };
+        self.inode_mut(id).map(|(inode, _)| inode.write_back()).is_ok()
+    }
+
     pub(super) fn take(&mut self, name: &str) -> bool {
         self.directory.take(name)
     }
@@ -213,7 +226,9 @@ impl Disk {
     /// The power goes: what `fate` keeps is durable, the rest has never been.
     pub(super) fn power_cut(&mut self, fate: &mut dyn Fate) {
         let mut of_names = Vec::new();
-        let mut of_files: BTreeMap<InodeId, Vec<Verdict>> = BTreeMap::new();
+        let volatile = self.inodes.iter().filter(|(_, inode)| inode.is_volatile());
+        let mut of_files: BTreeMap<InodeId, Vec<Verdict>> =
+            volatile.map(|(id, _)| (*id, Vec::new())).collect();
         for (place, (_, origin, unit)) in self.origins().iter().enumerate() {
             let verdict = fate.decide(place, unit);
             match origin {

@@ -13,20 +13,22 @@ use super::counts::{Call, CallKind};
 use super::directory::InodeId;
 use super::fault::Refusal;
 use super::numbers::count;
+use super::process::Life;
 use super::state::{Shared, State};
-use crate::io::{Mapping, StorageFile, StorageLock};
+use super::words::SimWords;
+use crate::io::{Mapping, SharedWords, StorageFile, StorageLock};
 
 /// One open file.
 pub(super) struct SimFile {
     shared: Arc<Shared>,
-    life: u64,
+    life: Life,
     inode: InodeId,
     write: bool,
 }
 
 impl SimFile {
     /// A handle on a file that [`State::opened`] was told of.
-    pub(super) fn new(shared: Arc<Shared>, life: u64, inode: InodeId, write: bool) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, life: Life, inode: InodeId, write: bool) -> Arc<Self> {
         Arc::new(Self { shared, life, inode, write })
     }
 
@@ -70,10 +72,7 @@ impl fmt::Debug for SimFile {
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
-        if state.life == self.life {
-            state.closed(self.inode);
-        }
+        self.shared.state.lock().closed(self.life, self.inode);
     }
 }
 
@@ -127,6 +126,21 @@ impl StorageFile for SimFile {
         let bytes = state.carry_out(refusal, apply, |_| {})?;
         Ok(Arc::new(SimMapping { shared: self.shared.clone(), name: call.name, bytes }))
     }
+
+    fn share(&self, words: usize, write: bool) -> io::Result<Arc<dyn SharedWords>> {
+        let len = count(words).saturating_mul(8);
+        let (_, mut state, refusal) = self.enter(CallKind::Share, 0, len)?;
+        let apply = |state: &mut State| {
+            let there = state.disk.inode(self.inode)?.written().len();
+            if len == 0 || len > there || (write && !self.write) {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            Ok(())
+        };
+        state.carry_out(refusal, apply, |_| {})?;
+        state.opened(self.life, self.inode);
+        Ok(SimWords::new(self.shared.clone(), self.life, self.inode, words, write))
+    }
 }
 
 /// A copy of the first bytes of a file, as they were when it was mapped. Stays
@@ -161,7 +175,7 @@ impl Mapping for SimMapping {
     }
 }
 
-/// The writer's lock.
+/// The writer's lock or a reader's.
 pub(super) struct SimLock {
     pub(super) shared: Arc<Shared>,
     pub(super) number: u64,
@@ -175,11 +189,7 @@ impl fmt::Debug for SimLock {
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
-        // After a crash the lock may be another process's.
-        if state.lock.is_some_and(|(holder, _)| holder == self.number) {
-            state.lock = None;
-        }
+        self.shared.state.lock().processes.unlock(self.number);
     }
 }
 

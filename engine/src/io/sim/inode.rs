@@ -4,6 +4,7 @@
 //! Names and their durability are in `directory`; which handle may do what is in
 //! `handle`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::numbers::{Digest, Numbers, count, index};
@@ -54,13 +55,15 @@ pub(super) struct Inode {
     durable: Pages,
     /// In the order of writing. Suspect ones come before all others.
     pending: Vec<Pending>,
+    /// The sectors with stores to shared words, of which no unit tells.
+    stored: BTreeSet<u64>,
 }
 
 impl Inode {
     /// A new file: empty, and its emptiness durable.
     pub(super) fn new(name: Arc<str>, kind: EntryKind) -> Self {
         let (written, durable) = (Pages::default(), Pages::default());
-        Self { name, kind, written, durable, pending: Vec::new() }
+        Self { name, kind, written, durable, pending: Vec::new(), stored: BTreeSet::new() }
     }
 
     /// What reads return.
@@ -78,6 +81,7 @@ impl Inode {
         self.written = Pages::of(bytes);
         self.durable = self.written.clone();
         self.pending.clear();
+        self.stored.clear();
     }
 
     /// Turns one bit of both views over. `false` if the file is shorter.
@@ -118,6 +122,38 @@ impl Inode {
             let bytes = Arc::new(self.written.sector(sector));
             self.push(order, Change::Sector { index: sector, bytes });
         }
+    }
+
+    /// A shared word, in the byte order of the machine; 0 if the file ends before it
+    /// does.
+    pub(super) fn word(&self, index: u64) -> u64 {
+        let mut bytes = [0; 8];
+        match self.written.read(&mut bytes, index.saturating_mul(8)) {
+            8 => u64::from_ne_bytes(bytes),
+            _ => 0,
+        }
+    }
+
+    /// Stores a shared word: written, and no unit that a power cut could keep. Nothing
+    /// beyond the end.
+    pub(super) fn store(&mut self, index: u64, value: u64) {
+        let at = index.saturating_mul(8);
+        if at.saturating_add(8) <= self.written.len() {
+            self.written.write(&value.to_ne_bytes(), at);
+            self.stored.extend(sectors(at, 8));
+        }
+    }
+
+    /// Makes the sectors with stored words durable as they are now.
+    pub(super) fn write_back(&mut self) {
+        for sector in std::mem::take(&mut self.stored) {
+            self.durable.put_sector(sector, &self.written.sector(sector));
+        }
+    }
+
+    /// Whether a power cut changes anything.
+    pub(super) fn is_volatile(&self) -> bool {
+        !(self.stored.is_empty() && self.pending.is_empty())
     }
 
     /// Cuts or extends.
@@ -206,6 +242,7 @@ impl Inode {
         }
         self.durable.cut(self.durable.len());
         self.written = self.durable.clone();
+        self.stored.clear();
     }
 
     /// Takes in all that decides what reads and power cuts can show.

@@ -85,6 +85,21 @@
 //! threads that the program left behind can do no harm. [`SimStorage::crash_at`]
 //! lets the process die at a chosen call instead.
 //!
+//! [`SimStorage::another_process`] gives a handle for one more process on the same
+//! disk, which lives and dies by itself: a reader beside the writer.
+//!
+//! # Shared words
+//!
+//! [`share`](crate::io::StorageFile::share) shows the written bytes of the file as
+//! words, the same to all processes, to reads and to forks. Loads and stores are no
+//! calls: they are not counted, not shown to the hook, and cannot fail. A killed
+//! process leaves its stores written. They are no units either: a power cut takes them
+//! back, also if the file was synced, unless a later write of the same sector carried
+//! them along or [`SimStorage::write_back`] kept them: who explores what a crash can
+//! leave looks at both. Waits sleep in real time, and end by a wake of
+//! their word, by their timeout, or by the death of their process. The words of a dead
+//! process can be loaded, and that is all.
+//!
 //! # Errors
 //!
 //! [`SimStorage::fail`] orders errors at chosen calls, [`SimStorage::set_capacity`]
@@ -111,14 +126,17 @@ mod handle;
 mod inode;
 mod numbers;
 mod pages;
+mod process;
 mod state;
 mod storage;
 mod units;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use process::Life;
 use state::Shared;
 
 pub use counts::{Call, CallKind, Counts};
@@ -132,22 +150,24 @@ pub use units::{SECTOR_BYTES, Unit, UnitKind, Verdict};
 /// [`fork`](Self::fork) makes another disk. See the [module](self) for a guide.
 pub struct SimStorage {
     shared: Arc<Shared>,
-    /// The life that this handle belongs to; only [`crash`](Self::crash) and
-    /// [`rejoin`](Self::rejoin) move it, and only for this handle.
+    /// The process that this handle belongs to.
+    process: usize,
+    /// Which of its lives; only [`crash`](Self::crash) and [`rejoin`](Self::rejoin)
+    /// move it, and only for this handle.
     life: AtomicU64,
 }
 
 impl SimStorage {
-    fn of_life(shared: Arc<Shared>, life: u64) -> Self {
-        Self { shared, life: AtomicU64::new(life) }
+    fn of_life(shared: Arc<Shared>, life: Life) -> Self {
+        Self { shared, process: life.process, life: AtomicU64::new(life.number) }
     }
 
-    fn life(&self) -> u64 {
-        self.life.load(Ordering::Acquire)
+    fn life(&self) -> Life {
+        Life { process: self.process, number: self.life.load(Ordering::Acquire) }
     }
 
-    fn set_life(&self, life: u64) {
-        self.life.store(life, Ordering::Release);
+    fn set_life(&self, life: Life) {
+        self.life.store(life.number, Ordering::Release);
     }
 }
 

@@ -1,5 +1,5 @@
-//! What all handles of one disk share: the disk, the life that may use it, and the
-//! gate that every call passes.
+//! What all handles of one disk share: the disk, the processes that may use it, and
+//! the gate that every call passes.
 //!
 //! The gate decides whether a call happens: is its process alive, is it the call at
 //! which the process dies, has a fault been ordered. What the call then does to the
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::SimStorage;
 use super::counts::{Call, CallKind, Ledger};
@@ -17,6 +17,7 @@ use super::directory::InodeId;
 use super::disk::Disk;
 use super::fault::{Faults, Refusal, crashed};
 use super::numbers::{Draws, index};
+use super::process::{Life, Processes};
 
 /// What a hook is.
 pub(super) type Hook = dyn Fn(&Call, &SimStorage) + Send + Sync;
@@ -32,25 +33,18 @@ pub(super) struct Shared {
     pub(super) hook: RwLock<Option<Arc<Hook>>>,
     pub(super) state: Mutex<State>,
     pub(super) ledger: Mutex<Ledger>,
+    /// Told of each wake of a shared word and of each death: of changes of `state`.
+    pub(super) woken: Condvar,
 }
 
-/// The process is to die at a state-changing call.
-#[derive(Debug)]
-pub(super) struct Stop {
-    /// How many such calls until then, that one included.
-    pub(super) calls: u64,
-    /// Whether that call still happens, for a write how many bytes of it.
-    pub(super) within: Option<u64>,
-}
+/// One word of one file.
+pub(super) type Word = (InodeId, usize);
 
 #[derive(Debug)]
 pub(super) struct State {
     /// Shared with forks until one of them writes.
     pub(super) disk: Arc<Disk>,
-    /// Which process may use the disk: handles of other lives are dead.
-    pub(super) life: u64,
-    pub(super) stop: Option<Stop>,
-    stopped: bool,
+    pub(super) processes: Processes,
     pub(super) faults: Faults,
     pub(super) capacity: Option<u64>,
     pub(super) read_only: bool,
@@ -58,51 +52,40 @@ pub(super) struct State {
     pub(super) changes: u64,
     pub(super) now: i64,
     pub(super) draws: Draws,
-    pub(super) process_id: u32,
-    /// Who holds the writer's lock: a number of its own and the process id.
-    pub(super) lock: Option<(u64, u32)>,
-    pub(super) last_lock: u64,
-    /// How many handles of this life each file has.
-    open: BTreeMap<InodeId, u64>,
+    /// How often each shared word was woken.
+    wakes: BTreeMap<Word, u64>,
 }
 
 impl Shared {
     pub(super) fn new(exists: bool) -> Self {
         Self::with(State {
             disk: Arc::new(Disk::new(exists)),
-            life: 0,
-            stop: None,
-            stopped: false,
+            processes: Processes::new(1),
             faults: Faults::default(),
             capacity: None,
             read_only: false,
             changes: 0,
             now: FIRST_NOW,
             draws: Draws::new(0),
-            process_id: 1,
-            lock: None,
-            last_lock: 0,
-            open: BTreeMap::new(),
+            wakes: BTreeMap::new(),
         })
     }
 
     fn with(state: State) -> Self {
         let (hook, ledger) = (RwLock::new(None), Mutex::new(Ledger::default()));
-        Self { hook, state: Mutex::new(state), ledger }
+        Self { hook, state: Mutex::new(state), ledger, woken: Condvar::new() }
     }
 
-    /// The same disk for another process: nothing open, nothing ordered.
-    pub(super) fn fork(&self) -> Self {
+    /// The same disk in the hands of nobody, for a process with the id of this one:
+    /// nothing open, nothing ordered.
+    pub(super) fn fork(&self, process: usize) -> Self {
         let state = self.state.lock();
         Self::with(State {
             disk: state.disk.clone(),
-            life: 0,
-            stop: None,
-            stopped: false,
+            processes: Processes::new(state.processes.id(process)),
             faults: Faults::default(),
             draws: state.draws.clone(),
-            lock: None,
-            open: BTreeMap::new(),
+            wakes: BTreeMap::new(),
             ..*state
         })
     }
@@ -111,7 +94,7 @@ impl Shared {
     /// whether it is to fail.
     pub(super) fn enter(
         self: &Arc<Self>,
-        life: u64,
+        life: Life,
         call: &mut Call,
     ) -> io::Result<(MutexGuard<'_, State>, Option<Refusal>)> {
         if call.kind.is_change() {
@@ -130,26 +113,24 @@ impl Shared {
         // Again: the hook may have crashed the disk.
         state.check_alive(life)?;
         self.ledger.lock().called(call);
-        let refusal = state.refuse(call);
+        let refusal = state.refuse(life, call);
+        if refusal.as_ref().is_some_and(|refusal| refusal.dead) {
+            self.woken.notify_all();
+        }
         Ok((state, refusal))
     }
 }
 
 impl State {
-    pub(super) fn check_alive(&self, life: u64) -> io::Result<()> {
-        if self.life == life && !self.stopped { Ok(()) } else { Err(crashed()) }
+    pub(super) fn check_alive(&self, life: Life) -> io::Result<()> {
+        if self.processes.alive(life) { Ok(()) } else { Err(crashed()) }
     }
 
-    fn refuse(&mut self, call: &Call) -> Option<Refusal> {
+    fn refuse(&mut self, life: Life, call: &Call) -> Option<Refusal> {
         if call.kind.is_change()
-            && let Some(stop) = &mut self.stop
+            && let Some(stop) = self.processes.dies_at_call(life)
         {
-            stop.calls = stop.calls.saturating_sub(1);
-            if stop.calls == 0 {
-                self.stopped = true;
-                let partial = stop.within;
-                return Some(Refusal { error: crashed(), partial, dead: true });
-            }
+            return Some(Refusal { error: crashed(), partial: stop.within, dead: true });
         }
         if let Some(refusal) = self.faults.strike(call) {
             return Some(refusal);
@@ -175,31 +156,32 @@ impl State {
         self.capacity.map_or(u64::MAX, left)
     }
 
-    /// Ends the life of the process. Files, lock and a stop on order go with it;
-    /// the disk stays.
-    pub(super) fn end_life(&mut self) {
-        self.life += 1;
-        self.stop = None;
-        self.stopped = false;
-        self.lock = None;
-        self.open.clear();
+    /// Ends the life of one process, or of all: the disk stays.
+    pub(super) fn end_life(&mut self, process: Option<usize>) {
+        match process {
+            Some(process) => self.processes.end(process),
+            None => self.processes.end_all(),
+        }
         self.draws.next_life();
-        self.disk_mut().prune(|_| false);
+        self.prune();
     }
 
-    pub(super) fn opened(&mut self, inode: InodeId) {
-        *self.open.entry(inode).or_default() += 1;
+    pub(super) fn opened(&mut self, life: Life, inode: InodeId) {
+        self.processes.opened(life.process, inode);
     }
 
-    pub(super) fn closed(&mut self, inode: InodeId) {
-        let left = self.open.get_mut(&inode).map_or(0, |handles| {
-            *handles = handles.saturating_sub(1);
-            *handles
-        });
-        if left == 0 {
-            self.open.remove(&inode);
+    pub(super) fn closed(&mut self, life: Life, inode: InodeId) {
+        if self.processes.closed(life, inode) {
             self.prune_unless_named(inode);
         }
+    }
+
+    pub(super) fn wakes_of(&self, word: Word) -> u64 {
+        self.wakes.get(&word).copied().unwrap_or(0)
+    }
+
+    pub(super) fn wake(&mut self, word: Word) {
+        *self.wakes.entry(word).or_default() += 1;
     }
 
     /// Drops what nothing leads to any more, if `inode` may be that: looked at only
@@ -215,8 +197,8 @@ impl State {
     }
 
     pub(super) fn prune(&mut self) {
-        let Self { disk, open, .. } = self;
-        Arc::make_mut(disk).prune(|inode| open.contains_key(&inode));
+        let Self { disk, processes, .. } = self;
+        Arc::make_mut(disk).prune(|inode| processes.is_open(inode));
     }
 
     pub(super) fn tick(&mut self) -> i64 {

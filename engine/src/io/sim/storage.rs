@@ -42,6 +42,21 @@ impl SimStorage {
     }
 }
 
+impl SimStorage {
+    fn take_lock(&self, shared: bool) -> Result<Box<dyn StorageLock>, LockError> {
+        let (mut state, refusal) =
+            self.enter_there(Call::new(CallKind::Lock, "")).map_err(LockError::Io)?;
+        // A lock cannot be had in part: an error that was ordered stands alone.
+        if let Some(refusal) = refusal {
+            return Err(LockError::Io(refusal.error));
+        }
+        match state.processes.lock(self.process, shared) {
+            Ok(number) => Ok(Box::new(SimLock { shared: self.shared.clone(), number })),
+            Err(pid) => Err(LockError::Held { pid: Some(pid) }),
+        }
+    }
+}
+
 impl Storage for SimStorage {
     fn describe(&self) -> String {
         "simulated disk".to_owned()
@@ -80,8 +95,9 @@ impl Storage for SimStorage {
             Ok(id)
         };
         let id = state.carry_out(refusal, apply, |_| {})?;
-        state.opened(id);
-        Ok(SimFile::new(self.shared.clone(), state.life, id, write))
+        let life = state.processes.present(self.process);
+        state.opened(life, id);
+        Ok(SimFile::new(self.shared.clone(), life, id, write))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
@@ -90,8 +106,9 @@ impl Storage for SimStorage {
         let shown = call.name.clone();
         let (mut state, refusal) = self.enter_there(call)?;
         let id = state.carry_out(refusal, |state| state.disk_mut().create(&shown), |_| {})?;
-        state.opened(id);
-        Ok(SimFile::new(self.shared.clone(), state.life, id, true))
+        let life = state.processes.present(self.process);
+        state.opened(life, id);
+        Ok(SimFile::new(self.shared.clone(), life, id, true))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -123,19 +140,16 @@ impl Storage for SimStorage {
     }
 
     fn lock(&self) -> Result<Box<dyn StorageLock>, LockError> {
-        let (mut state, refusal) =
-            self.enter_there(Call::new(CallKind::Lock, "")).map_err(LockError::Io)?;
-        // A lock cannot be had in part: an error that was ordered stands alone.
-        if let Some(refusal) = refusal {
-            return Err(LockError::Io(refusal.error));
-        }
-        if let Some((_, pid)) = state.lock {
-            return Err(LockError::Held { pid: Some(pid) });
-        }
-        state.last_lock += 1;
-        let number = state.last_lock;
-        state.lock = Some((number, state.process_id));
-        Ok(Box::new(SimLock { shared: self.shared.clone(), number }))
+        self.take_lock(false)
+    }
+
+    fn lock_shared(&self) -> Result<Box<dyn StorageLock>, LockError> {
+        self.take_lock(true)
+    }
+
+    fn writer_alive(&self) -> io::Result<bool> {
+        let (mut state, refusal) = self.enter_there(Call::new(CallKind::WriterAlive, ""))?;
+        state.carry_out(refusal, |state| Ok(state.processes.writer_alive()), |_| {})
     }
 
     fn now(&self) -> i64 {
@@ -147,6 +161,6 @@ impl Storage for SimStorage {
     }
 
     fn process_id(&self) -> u32 {
-        self.shared.state.lock().process_id
+        self.shared.state.lock().processes.id(self.process)
     }
 }
