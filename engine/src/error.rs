@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::checkpoint::Checkpoint;
 use crate::expected::Expected;
 use crate::recovered::Recovery;
 
@@ -116,6 +117,23 @@ pub enum Error {
         position: u64,
         /// The last position there is: it may start after this one or any before.
         head: u64,
+    },
+
+    /// A cursor was asked to start at a checkpoint whose event is not the one that the
+    /// reader saw: it is of another log, or of an epoch that does not hold that position
+    /// here. A tail that the reader had seen was lost, or a copy was restored.
+    #[error(
+        "the log is not what it was at checkpoint {checkpoint}: log {log}, known to be the same \
+         up to position {same_until}"
+    )]
+    Diverged {
+        /// Where the cursor was to start.
+        checkpoint: Checkpoint,
+        /// The identity of this log.
+        log: Uuid,
+        /// The reader may start after this one: what it saw up to here is in the log. 0 if
+        /// nothing is known of that.
+        same_until: u64,
     },
 
     /// Strict recovery found a tail that it would have to discard. Nothing was

@@ -3,6 +3,7 @@
 //! one it is what follows the writer.
 
 use std::fmt::Debug;
+#[cfg(feature = "async")]
 use std::task::Context;
 use std::time::Instant;
 
@@ -42,6 +43,7 @@ pub(crate) struct Bound {
 }
 
 /// A future's place among those that wait; 0 before it waits.
+#[cfg(feature = "async")]
 #[derive(Debug, Default)]
 pub(crate) struct Seat(pub(crate) u64);
 
@@ -59,6 +61,7 @@ pub(crate) trait Horizon: Send + Sync + Debug {
 
     /// As `wait_beyond`, for a future: ready with whether there is something, or the
     /// waker is called when that may have changed.
+    #[cfg(feature = "async")]
     fn poll_beyond(
         &self,
         reach: Reach,
@@ -68,5 +71,6 @@ pub(crate) trait Horizon: Send + Sync + Debug {
     ) -> Result<bool>;
 
     /// The future of this seat waits no longer.
+    #[cfg(feature = "async")]
     fn leave(&self, reach: Reach, seat: &mut Seat);
 }

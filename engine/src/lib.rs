@@ -52,6 +52,7 @@
 //!
 //! # Features
 //!
+//! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
@@ -63,6 +64,7 @@ pub mod planted;
 
 mod batch;
 mod catalog;
+mod checkpoint;
 mod commit;
 mod committed;
 mod cursor;
@@ -89,9 +91,10 @@ mod visibility;
 mod watermark;
 
 pub use batch::{Batch, NewEvent};
+pub use checkpoint::{Checkpoint, NotACheckpoint};
 pub use commit::Ticket;
 pub use committed::{Committed, Durability};
-pub use cursor::{Cursor, Start};
+pub use cursor::{Cursor, CursorOptions, Start};
 pub use error::{Corrupt, Damage, Difference, Error, Result};
 pub use event::{Event, OwnedEvent, Tags};
 pub use expected::Expected;

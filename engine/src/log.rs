@@ -17,7 +17,7 @@ use crate::catalog::survey;
 use crate::catalog::view::View;
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
-use crate::cursor::{Cursor, Start};
+use crate::cursor::{Cursor, CursorOptions, Start};
 use crate::error::{Error, Result};
 use crate::event::OwnedEvent;
 use crate::horizon::{Bound, Horizon, Reach};
@@ -30,7 +30,6 @@ use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create};
 use crate::segment::ReadMode;
 use crate::stats::Stats;
-use crate::visibility::Visibility;
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -208,10 +207,19 @@ impl Log {
     /// A cursor that follows the log.
     ///
     /// # Errors
-    /// [`Error::BeyondHead`] if it is to start after the head; [`Error::Corrupt`] and
+    /// [`Error::BeyondHead`] if it is to start after the head, [`Error::Diverged`] if it
+    /// is to start at a checkpoint that does not fit the log; [`Error::Corrupt`] and
     /// [`Error::Io`] if its start cannot be read.
     pub fn cursor(&self, start: Start) -> Result<Cursor> {
-        Cursor::new(self.shared.clone(), start, Visibility::Durable)
+        Cursor::new(self.shared.clone(), start, &CursorOptions::new())
+    }
+
+    /// A cursor with options: what it is handed, and when.
+    ///
+    /// # Errors
+    /// Those of [`cursor`](Self::cursor).
+    pub fn cursor_with(&self, start: Start, options: &CursorOptions) -> Result<Cursor> {
+        Cursor::new(self.shared.clone(), start, options)
     }
 
     /// The event with this id, if there is one.

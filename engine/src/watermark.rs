@@ -4,12 +4,16 @@
 //! Readers load them without a lock; the writer wakes only if somebody waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+#[cfg(feature = "async")]
+use std::task::Context;
+use std::task::Waker;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::horizon::{Bound, Reach, Seat};
+#[cfg(feature = "async")]
+use crate::horizon::Seat;
+use crate::horizon::{Bound, Reach};
 use crate::place::Place;
 
 /// One published place. What the writer stores often is kept away from the rest.
@@ -30,6 +34,7 @@ struct Level {
 
 #[derive(Debug, Default)]
 struct Sleepers {
+    #[cfg(feature = "async")]
     last_seat: u64,
     futures: Vec<(u64, Waker)>,
 }
@@ -40,7 +45,11 @@ impl Level {
             place: AtomicU64::new(place.to_bits()),
             position: AtomicU64::new(position),
             waiting: AtomicUsize::new(0),
-            sleepers: Mutex::new(Sleepers { last_seat: 0, futures: Vec::new() }),
+            sleepers: Mutex::new(Sleepers {
+                #[cfg(feature = "async")]
+                last_seat: 0,
+                futures: Vec::new(),
+            }),
             moved: Condvar::new(),
         }
     }
@@ -79,6 +88,7 @@ impl Level {
         futures.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
+    #[cfg(feature = "async")]
     fn leave(&self, seat: &mut Seat) {
         if seat.0 == 0 {
             return;
@@ -234,6 +244,7 @@ impl Watermark {
     }
 
     /// As `wait_beyond`, for a future: it is woken when something moves.
+    #[cfg(feature = "async")]
     pub(crate) fn poll_beyond(
         &self,
         reach: Reach,
@@ -268,6 +279,7 @@ impl Watermark {
     }
 
     /// The future of this seat waits no longer.
+    #[cfg(feature = "async")]
     pub(crate) fn leave(&self, reach: Reach, seat: &mut Seat) {
         self.level(reach).leave(seat);
     }

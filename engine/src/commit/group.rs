@@ -1,7 +1,9 @@
 //! Who waits for a group, and who leads.
 
 use std::sync::OnceLock;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+#[cfg(feature = "async")]
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
@@ -109,6 +111,7 @@ impl Group {
     }
 
     /// As `wait`, for a future.
+    #[cfg(feature = "async")]
     pub(super) fn poll(&self, level: Durability, context: &Context<'_>) -> Poll<Result<()>> {
         let signal = if level == Durability::Durable { &self.done } else { &self.written };
         if level == Durability::Buffered || signal.get() != 0 {

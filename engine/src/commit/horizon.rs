@@ -1,12 +1,15 @@
 //! How far readers of the writing process may go.
 
+#[cfg(feature = "async")]
 use std::task::Context;
 use std::time::Instant;
 
 use super::Committer;
 use crate::committed::Durability;
 use crate::error::{Error, Result};
-use crate::horizon::{Bound, Horizon, Reach, Seat};
+#[cfg(feature = "async")]
+use crate::horizon::Seat;
+use crate::horizon::{Bound, Horizon, Reach};
 use crate::place::Place;
 
 impl Horizon for Committer {
@@ -25,6 +28,7 @@ impl Horizon for Committer {
         if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
     }
 
+    #[cfg(feature = "async")]
     fn poll_beyond(
         &self,
         reach: Reach,
@@ -36,6 +40,7 @@ impl Horizon for Committer {
         if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
     }
 
+    #[cfg(feature = "async")]
     fn leave(&self, reach: Reach, seat: &mut Seat) {
         self.watermark.leave(reach, seat);
     }

@@ -230,11 +230,14 @@ impl Committer {
                 Placement::Partly(hit, id) => {
                     self.settle_all(Durability::Written, true)?;
                     let error = self.partly_known(&hit, id)?;
+                    let rests = self.queue.lock().rest(request.durability, false);
                     return Ok(Answer::Refused { error, rests });
                 }
                 Placement::Known(hits) => {
                     self.settle_all(Durability::Written, true)?;
-                    return Ok(match self.known(batch, &hits, request.durability) {
+                    let answer = self.known(batch, &hits, request.durability);
+                    let rests = self.queue.lock().rest(request.durability, false);
+                    return Ok(match answer {
                         Ok(committed) => Answer::Known { committed, rests },
                         Err(error) => Answer::Refused { error, rests },
                     });

@@ -87,9 +87,9 @@ pub(super) enum Placement {
 }
 
 impl Placement {
-    /// Whether it answers the caller without anything being written.
+    /// Whether it is an answer that rests on what was placed before.
     pub(super) const fn is_an_answer(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Nothing(_) | Self::Known(_) | Self::Partly(..))
+        matches!(self, Self::Conflict(_) | Self::Nothing(_))
     }
 }
 

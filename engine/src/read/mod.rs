@@ -2,6 +2,7 @@
 //!
 //! * [`events`]: a piece of the log that was read and checked
 //! * [`forward`]: walking the log in commit order
+//! * [`locate`]: places by position, time and epoch
 //! * [`pieces`]: what a read is to give, and how far it has come
 //! * [`stream`]: one stream, forward or backward
 //! * [`all`]: the whole log, forward or backward
@@ -10,6 +11,7 @@
 mod all;
 pub(crate) mod events;
 pub(crate) mod forward;
+pub(crate) mod locate;
 mod pieces;
 mod stream;
 mod streams;
