@@ -15,8 +15,11 @@ use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
 use crate::record::checksum::Seed;
 use crate::record::field::wide;
+use crate::record::head::RecordHead;
 use crate::record::layout::{PAGE, segment as layout};
-use crate::record::walk::{EventSpan, Fault, WalkError, Window, event_at};
+use crate::record::walk::{
+    EventSpan, Fault, KeySpan, RecordSpan, SnapshotSpan, WalkError, Window, record_at,
+};
 
 /// How bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,13 +286,29 @@ impl Segment {
     /// The event at `offset`, checked, and a chunk that holds it. `limit` is the watermark
     /// or the segment's end.
     pub(crate) fn event(&self, offset: u64, limit: u64) -> Result<(Chunk, EventSpan)> {
+        self.record(offset, limit)
+    }
+
+    /// The same of a snapshot, of a stream or of a named state.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no index finds one"))]
+    pub(crate) fn snapshot(&self, offset: u64, limit: u64) -> Result<(Chunk, SnapshotSpan)> {
+        self.record(offset, limit)
+    }
+
+    /// The same of an idempotency key.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no index finds one"))]
+    pub(crate) fn key(&self, offset: u64, limit: u64) -> Result<(Chunk, KeySpan)> {
+        self.record(offset, limit)
+    }
+
+    fn record<H: RecordHead>(&self, offset: u64, limit: u64) -> Result<(Chunk, RecordSpan<H>)> {
         if offset >= limit {
             return Err(self.corrupt(offset, Damage::RecordHeader));
         }
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.chunk(offset, end, limit)?;
-            let read = event_at(&chunk.window(), self.seed, offset).map(|step| step.span());
+            let read = record_at(&chunk.window(), self.seed, offset).map(|step| step.span());
             match read {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
                 Err(fault) => return Err(self.fault(WalkError { offset, fault }, None)),

@@ -4,157 +4,27 @@
 //! The state is apart from the bytes, so that a reader can stop anywhere and go on
 //! with another window on the same segment.
 
-use super::checksum::{self, Chain, Seed};
-use super::event::{EventHead, Fields};
+//!
+//! * [`step`]: what a walk sees and says
+//! * [`container`]: a group or batch that it is inside of
+//! * [`single`]: one record without what stands around it
+
+mod container;
+mod single;
+mod step;
+
+use self::container::{Container, Inside};
+use self::single::payload;
+pub(crate) use self::single::{frames_beyond, record_at};
+pub(crate) use self::step::{
+    EventSpan, EventStep, Fault, KeySpan, KeyStep, RecordSpan, SnapshotSpan, SnapshotStep, Step,
+    WalkError, Window,
+};
+use super::checksum::Seed;
 use super::field::wide;
 use super::frame::{BatchHead, GroupFrame, is_close_mark};
 use super::head::{Head, NotARecord};
-use super::layout::{self, group, kind, padded};
-use crate::limits;
-use crate::planted::{self, Bug};
-
-/// Bytes of a segment: where they start, what they are, and where the segment's
-/// bytes end, which may be further on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window<'a> {
-    pub(crate) base: u64,
-    pub(crate) bytes: &'a [u8],
-    pub(crate) limit: u64,
-}
-
-impl<'a> Window<'a> {
-    /// The bytes from `offset` on.
-    pub(crate) fn from(&self, offset: u64) -> Option<&'a [u8]> {
-        let skip = usize::try_from(offset.checked_sub(self.base)?).ok()?;
-        self.bytes.get(skip..)
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.base + wide(self.bytes.len())
-    }
-}
-
-/// What is wrong at an offset. None of these proves by itself that something
-/// durable was hurt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Nothing stands here.
-    Unwritten,
-    /// No record of this place stands here.
-    Garbage,
-    /// What stands here reaches beyond the window, but not beyond the segment.
-    Short {
-        /// The offset that the window must reach.
-        needed: u64,
-    },
-    /// A payload does not match its CRC.
-    Payload,
-    /// CRCs hold, and what they cover cannot be.
-    Malformed,
-    /// A group or batch does not hold the records that it was made with.
-    Chain,
-    /// A position is not the next one.
-    Order,
-    /// A record of a kind that this version does not know and must not pass over.
-    UnknownKind(u8),
-}
-
-/// A fault and its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WalkError {
-    pub(crate) offset: u64,
-    pub(crate) fault: Fault,
-}
-
-/// A group or batch that the walk is inside of.
-#[derive(Debug, Clone)]
-struct Container {
-    end: u64,
-    left: u32,
-    crc: u32,
-    chain: Chain,
-}
-
-impl Container {
-    #[inline]
-    fn child(&mut self, crc: u32, end: u64) -> Result<(), Fault> {
-        if end > self.end || self.left == 0 {
-            return Err(Fault::Malformed);
-        }
-        self.left -= 1;
-        self.chain.push(crc);
-        Ok(())
-    }
-
-    /// Checked when its end is reached.
-    fn close(self, at: u64) -> Result<(), Fault> {
-        if self.left != 0 || at != self.end {
-            Err(Fault::Malformed)
-        } else if self.chain.finish() != self.crc {
-            Err(Fault::Chain)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// One step of the walk.
-#[derive(Debug)]
-pub(crate) enum Step<'a> {
-    Group {
-        crc: u32,
-        offset: u64,
-    },
-    Batch(BatchHead),
-    Event(EventStep<'a>),
-    /// The log was closed here.
-    CloseMark,
-    /// A record that may be passed over.
-    Other,
-    /// All records of the group were walked, and everything in it holds.
-    GroupEnd {
-        end: u64,
-    },
-}
-
-/// A record of a batch.
-#[derive(Debug)]
-enum Record<'a> {
-    Event(EventStep<'a>),
-    CloseMark,
-    Other,
-}
-
-/// An event and where it stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EventStep<'a> {
-    pub(crate) offset: u64,
-    pub(crate) head: EventHead,
-    /// Offset of the payload.
-    pub(crate) payload_at: u64,
-    pub(crate) payload: &'a [u8],
-    pub(crate) fields: Fields,
-}
-
-/// Where an event stands and what its head says, without its bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EventSpan {
-    pub(crate) head: EventHead,
-    pub(crate) fields: Fields,
-    pub(crate) payload_at: u64,
-    pub(crate) payload_len: usize,
-}
-
-impl EventStep<'_> {
-    pub(crate) const fn span(&self) -> EventSpan {
-        EventSpan {
-            head: self.head,
-            fields: self.fields,
-            payload_at: self.payload_at,
-            payload_len: self.payload.len(),
-        }
-    }
-}
+use super::layout::{self, kind};
 
 /// The state of a walk through one segment.
 #[derive(Debug, Clone)]
@@ -164,7 +34,7 @@ pub(crate) struct Walk {
     next_position: u64,
     previous_crc: Option<u32>,
     group: Option<Container>,
-    batch: Option<(Container, u32)>,
+    batch: Option<Inside>,
     recorded_at: i64,
     /// What is wrong where the walk stands.
     failed: Option<WalkError>,
@@ -226,7 +96,7 @@ impl Walk {
         &mut self,
         window: &Window<'a>,
     ) -> Result<Option<EventStep<'a>>, WalkError> {
-        let inside = self.batch.as_ref().is_some_and(|(batch, _)| batch.left > 0);
+        let inside = self.batch.as_ref().is_some_and(|inside| inside.container.left > 0);
         if !inside || self.failed.is_some() {
             return Ok(None);
         }
@@ -237,7 +107,7 @@ impl Walk {
         }
         let at = self.at;
         match self.record(&head, bytes, window) {
-            Ok(Record::Event(event)) => Ok(Some(event)),
+            Ok(Step::Event(event)) => Ok(Some(event)),
             Ok(_) => Ok(None),
             Err(fault) => Err(self.fails(at, fault)),
         }
@@ -253,7 +123,7 @@ impl Walk {
     }
 
     fn step_inner<'a>(&mut self, window: &Window<'a>) -> Result<Step<'a>, Fault> {
-        if self.batch.as_ref().is_some_and(|(batch, _)| batch.left == 0) {
+        if self.batch.as_ref().is_some_and(|inside| inside.container.left == 0) {
             self.close_batch()?;
         }
         if self.group.as_ref().is_some_and(|group| group.left == 0 && self.batch.is_none()) {
@@ -272,20 +142,16 @@ impl Walk {
         match (&self.group, &self.batch) {
             (None, _) => self.enter_group(&head, window),
             (Some(_), None) => self.enter_batch(&head),
-            (Some(_), Some(_)) => self.record(&head, bytes, window).map(|record| match record {
-                Record::Event(event) => Step::Event(event),
-                Record::CloseMark => Step::CloseMark,
-                Record::Other => Step::Other,
-            }),
+            (Some(_), Some(_)) => self.record(&head, bytes, window),
         }
     }
 
     fn close_batch(&mut self) -> Result<(), Fault> {
-        let Some((batch, events_left)) = self.batch.take() else { return Ok(()) };
-        if events_left != 0 {
+        let Some(inside) = self.batch.take() else { return Ok(()) };
+        if inside.events_left != 0 {
             return Err(Fault::Malformed);
         }
-        batch.close(self.at)
+        inside.container.close(self.at)
     }
 
     fn close_group<'a>(&mut self) -> Result<Step<'a>, Fault> {
@@ -305,7 +171,7 @@ impl Walk {
         }
         let offset = self.at;
         self.previous_crc = Some(head.crc);
-        self.group = Some(container(end, frame.batches, head.payload_crc));
+        self.group = Some(Container::new(end, frame.batches, head.payload_crc));
         self.at += wide(head.bytes.len());
         Ok(Step::Group { crc: head.crc, offset })
     }
@@ -320,7 +186,11 @@ impl Walk {
             group.child(head.crc, end)?;
         }
         self.recorded_at = decoded.committed_at;
-        self.batch = Some((container(end, decoded.records, head.payload_crc), decoded.events));
+        self.batch = Some(Inside {
+            container: Container::new(end, decoded.records, head.payload_crc),
+            events_left: decoded.events,
+            keyed: false,
+        });
         self.at += wide(head.bytes.len());
         Ok(Step::Batch(decoded))
     }
@@ -331,44 +201,71 @@ impl Walk {
         head: &Head<'a>,
         bytes: &'a [u8],
         window: &Window<'a>,
-    ) -> Result<Record<'a>, Fault> {
+    ) -> Result<Step<'a>, Fault> {
         let payload = payload(head, bytes, self.at, window)?;
         let end = self.end_of(head)?;
-        let Some((batch, events_left)) = &mut self.batch else { return Err(Fault::Malformed) };
-        batch.child(head.crc, end)?;
+        let Some(inside) = &mut self.batch else { return Err(Fault::Malformed) };
+        inside.container.child(head.crc, end)?;
         let step = if head.kind == kind::EVENT {
-            let event = EventHead::decode(head).ok_or(Fault::Malformed)?;
-            let fields = Fields::read(payload).ok_or(Fault::Malformed)?;
-            *events_left = events_left.checked_sub(1).ok_or(Fault::Malformed)?;
-            let fits =
-                event.last_of_batch == (*events_left == 0) && event.recorded_at == self.recorded_at;
-            if event.position != self.next_position || !fits {
+            let event = EventStep::read(head, self.at, payload).ok_or(Fault::Malformed)?;
+            let left = inside.events_left.checked_sub(1).ok_or(Fault::Malformed)?;
+            inside.events_left = left;
+            let fits = event.head.last_of_batch == (left == 0)
+                && event.head.recorded_at == self.recorded_at;
+            if event.head.position != self.next_position || !fits {
                 return Err(Fault::Order);
             }
             self.next_position += 1;
-            let payload_at = self.at + wide(head.bytes.len());
-            Record::Event(EventStep { offset: self.at, head: event, payload_at, payload, fields })
-        } else if is_close_mark(head, payload) {
-            Record::CloseMark
-        } else if head.kind & kind::CRITICAL != 0 {
-            return Err(Fault::UnknownKind(head.kind));
+            Step::Event(event)
         } else {
-            Record::Other
+            self.control(head, payload)?
         };
         self.at = end;
         Ok(step)
     }
 
+    /// A record of a batch that is no event. Where it stands among the others is not
+    /// looked at.
+    #[inline(never)]
+    fn control<'a>(&mut self, head: &Head<'_>, payload: &'a [u8]) -> Result<Step<'a>, Fault> {
+        match head.kind {
+            kind::SNAPSHOT => {
+                let snapshot = SnapshotStep::read(head, self.at, payload);
+                let snapshot = snapshot.ok_or(Fault::Malformed)?;
+                let next = snapshot.head.position.checked_add(1);
+                if next != Some(self.next_position) || snapshot.head.recorded_at != self.recorded_at
+                {
+                    return Err(Fault::Order);
+                }
+                Ok(Step::Snapshot(snapshot))
+            }
+            kind::KEY => {
+                let key = KeyStep::read(head, self.at, payload).ok_or(Fault::Malformed)?;
+                let Some(inside) = &mut self.batch else { return Err(Fault::Malformed) };
+                if std::mem::replace(&mut inside.keyed, true) {
+                    return Err(Fault::Malformed);
+                }
+                if key.head.recorded_at != self.recorded_at {
+                    return Err(Fault::Order);
+                }
+                Ok(Step::Key(key))
+            }
+            _ if is_close_mark(head, payload) => Ok(Step::CloseMark),
+            unknown if unknown & kind::CRITICAL != 0 => Err(Fault::UnknownKind(unknown)),
+            _ => Ok(Step::Other),
+        }
+    }
+
     /// Passes over a batch without reading its records, when the walk stands before
     /// one of its records that it does not want.
     pub(crate) fn skip_batch(&mut self, batch: &BatchHead) {
-        if let Some((inside, events_left)) = &mut self.batch {
-            self.at = inside.end;
+        if let Some(Inside { container, events_left, .. }) = &mut self.batch {
+            self.at = container.end;
             self.next_position = batch.first_position + u64::from(batch.events);
-            inside.left = 0;
+            container.left = 0;
             *events_left = 0;
             // Unread records cannot be held against the chain.
-            inside.crc = inside.chain.finish();
+            container.crc = container.chain.finish();
         }
     }
 
@@ -379,84 +276,13 @@ impl Walk {
     }
 }
 
-const fn container(end: u64, left: u32, crc: u32) -> Container {
-    Container { end, left, crc, chain: Chain::new() }
-}
-
 /// A kind that does not belong where it stands: damage if it is a known one. Another
 /// one is of a later version, and outside a batch nothing says how to pass over it.
 const fn unexpected(found: u8) -> Fault {
     match found {
-        kind::GROUP | kind::BATCH | kind::EVENT | kind::MARK => Fault::Malformed,
+        kind::GROUP | kind::BATCH | kind::EVENT | kind::KEY | kind::SNAPSHOT | kind::MARK => {
+            Fault::Malformed
+        }
         unknown => Fault::UnknownKind(unknown),
     }
-}
-
-/// Reads and checks the single event at `offset`, without what stands around it.
-pub(crate) fn event_at<'a>(
-    window: &Window<'a>,
-    seed: Seed,
-    offset: u64,
-) -> Result<EventStep<'a>, Fault> {
-    let bytes = window.from(offset).unwrap_or_default();
-    let head = Head::read(bytes, seed, offset).map_err(|_| {
-        let needed = offset.saturating_add(wide(layout::head::MAX)).min(window.limit);
-        if needed > window.end() { Fault::Short { needed } } else { Fault::Garbage }
-    })?;
-    let payload = payload(&head, bytes, offset, window)?;
-    let event = EventHead::decode(&head).ok_or(Fault::Malformed)?;
-    let fields = Fields::read(payload).ok_or(Fault::Malformed)?;
-    let payload_at = offset + wide(head.bytes.len());
-    Ok(EventStep { offset, head: event, payload_at, payload, fields })
-}
-
-/// The payload of a record, checked; its end must be within the window.
-#[inline]
-fn payload<'a>(
-    head: &Head<'a>,
-    bytes: &'a [u8],
-    offset: u64,
-    window: &Window<'a>,
-) -> Result<&'a [u8], Fault> {
-    let end = head.total_len().and_then(|len| offset.checked_add(wide(len)));
-    let end = end.filter(|end| *end <= window.limit).ok_or(Fault::Malformed)?;
-    // No record is larger, so neither is what is read for one.
-    if head.payload_len > limits::EVENT_BYTES {
-        return Err(Fault::Malformed);
-    }
-    let header_len = head.bytes.len();
-    let padded_len = padded(head.payload_len).ok_or(Fault::Malformed)?;
-    let filled =
-        bytes.get(header_len..header_len + padded_len).ok_or(Fault::Short { needed: end })?;
-    if checksum::of(filled) != head.payload_crc && !planted::active(Bug::PayloadUnchecked) {
-        return Err(Fault::Payload);
-    }
-    filled.get(..head.payload_len).ok_or(Fault::Malformed)
-}
-
-/// Looks for group frames of this log from `from` on, wherever one could start, and
-/// gives each frame whose header holds, with its offset. Time is linear in the
-/// bytes: a header is only checked where kind and length look like a frame.
-pub(crate) fn frames_beyond(
-    window: Window<'_>,
-    seed: Seed,
-    from: u64,
-) -> impl Iterator<Item = (u64, GroupFrame)> {
-    let bytes = window.from(from).unwrap_or_default();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while let Some(here) = bytes.get(at..).filter(|here| here.len() >= group::LEN) {
-            let offset = from + wide(at);
-            at += layout::ALIGN;
-            let candidate = here.get(layout::head::KIND) == Some(&kind::GROUP);
-            if !candidate {
-                continue;
-            }
-            let Ok(head) = Head::read(here, seed, offset) else { continue };
-            if let Some(frame) = GroupFrame::decode(&head) {
-                return Some((offset, frame));
-            }
-        }
-        None
-    })
 }
