@@ -1,36 +1,40 @@
-//! What an append commits: events of one or several streams, all or nothing.
+//! What an append commits: events of one or several streams and control records, all
+//! or nothing.
 //!
-//! A batch encodes its events and computes their checksums as they are added,
+//! A batch encodes its records and computes their checksums as they are added,
 //! outside any lock; what is left for the commit is their place.
+//!
+//! * [`event`]: an event as it is handed in
+//! * [`snapshot`]: a snapshot as it is handed in
+//! * [`control`]: keys and snapshots of a batch
+//! * [`names`]: the streams that it names
+//! * [`payloads`]: what it has encoded
+//! * [`check`]: sizes against limits
 
 mod check;
+mod control;
 mod event;
+mod names;
+mod payloads;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use self::check::{most, within};
+pub(crate) use self::control::{Control, Subject};
 pub use self::event::NewEvent;
+pub(crate) use self::names::Named;
+use self::names::Names;
+use self::payloads::{Payload, Payloads};
+pub use self::snapshot::NewSnapshot;
 use crate::error::{Error, Result};
 use crate::expected::Expected;
-use crate::limits;
-use crate::record::checksum;
-use crate::record::event::{PayloadParts, record_len};
-use crate::record::layout::padded;
-
-/// Up to so many streams a batch finds by looking at all of them.
-const FEW_STREAMS: usize = 16;
-
-/// A stream that a batch names, and what is expected of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Named {
-    pub(crate) stream: String,
-    pub(crate) expected: Vec<Expected>,
-    /// How many of the batch's events are of this stream.
-    pub(crate) writes: u64,
-}
+use crate::record::event::PayloadParts;
+use crate::record::key::Outcome;
+use crate::record::layout;
 
 /// An encoded event of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +67,13 @@ pub(crate) struct Encoded {
 /// ```
 #[derive(Debug, Default)]
 pub struct Batch {
-    named: Vec<Named>,
-    /// Index of each named stream; empty while there are few.
-    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
+    names: Names,
     events: Vec<Encoded>,
-    buffer: Vec<u8>,
-    record_bytes: u64,
+    controls: Vec<Control>,
+    key: Option<Payload>,
+    /// What the key says, if that is not what the batch itself comes to.
+    outcome: Option<Outcome>,
+    payloads: Payloads,
     given_ids: bool,
     last_made_id: Option<u128>,
     committed: AtomicBool,
@@ -90,20 +95,22 @@ impl Batch {
         expected: Expected,
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> &mut Self {
-        if let Some(index) = self.name(stream, expected) {
-            for event in events {
-                if let Err(error) = self.push(index, stream, &event) {
-                    self.error.get_or_insert(error);
+        match self.names.name(stream, expected) {
+            Ok(index) => {
+                for event in events {
+                    let added = self.push(index, stream, &event);
+                    self.noted(added);
                 }
+                self
             }
+            Err(error) => self.noted(Err(error)),
         }
-        self
     }
 
     /// Expects something of a stream that the batch need not write.
     pub fn expect(&mut self, stream: &str, expected: Expected) -> &mut Self {
-        self.name(stream, expected);
-        self
+        let named = self.names.name(stream, expected).map(drop);
+        self.noted(named)
     }
 
     /// How many events it has.
@@ -116,61 +123,36 @@ impl Batch {
         self.events.is_empty()
     }
 
-    /// How many bytes its events take on disk.
+    /// How many bytes its records take on disk: events, snapshots, named states and the
+    /// idempotency key.
     pub const fn bytes(&self) -> u64 {
-        self.record_bytes
+        self.payloads.record_bytes()
     }
 
     /// Makes it an empty batch again that keeps its memory.
     pub fn clear(&mut self) {
-        self.named.clear();
-        self.by_name.clear();
+        self.names.clear();
         self.events.clear();
-        self.buffer.clear();
-        self.record_bytes = 0;
+        self.controls.clear();
+        self.key = None;
+        self.outcome = None;
+        self.payloads.clear();
         self.given_ids = false;
         self.last_made_id = None;
         self.committed = AtomicBool::new(false);
         self.error = None;
     }
 
-    fn name(&mut self, stream: &str, expected: Expected) -> Option<usize> {
-        if let Err(error) = within("stream name", stream.len(), limits::STREAM_NAME_BYTES) {
+    /// Notes the first error that was met.
+    fn noted(&mut self, added: Result<()>) -> &mut Self {
+        if let Err(error) = added {
             self.error.get_or_insert(error);
-            return None;
         }
-        if let Some(index) = self.find(stream)
-            && let Some(named) = self.named.get_mut(index)
-        {
-            if expected != Expected::Any && !named.expected.contains(&expected) {
-                named.expected.push(expected);
-            }
-            return Some(index);
-        }
-        let expected = if expected == Expected::Any { Vec::new() } else { vec![expected] };
-        self.named.push(Named { stream: stream.to_owned(), expected, writes: 0 });
-        let index = self.named.len() - 1;
-        if index == FEW_STREAMS {
-            let names = self.named.iter().map(|named| named.stream.clone());
-            self.by_name = names.zip(0..).collect();
-        } else if index > FEW_STREAMS {
-            self.by_name.insert(stream.to_owned(), index);
-        }
-        Some(index)
-    }
-
-    /// Which of the named streams this is. Most batches name few, and the last one named
-    /// is the likeliest; of many, a map knows.
-    fn find(&self, stream: &str) -> Option<usize> {
-        if self.named.len() > FEW_STREAMS {
-            return self.by_name.get(stream).copied();
-        }
-        self.named.iter().rposition(|named| named.stream == stream)
+        self
     }
 
     fn push(&mut self, stream: usize, name: &str, event: &NewEvent<'_>) -> Result<()> {
         event.check()?;
-        most("events of a batch", self.events.len() + 1, limits::BATCH_EVENTS)?;
         let id = event.id.map_or_else(|| self.next_id(), |id| id.as_u128());
         let parts = PayloadParts {
             id,
@@ -186,33 +168,12 @@ impl Batch {
             metadata: event.metadata,
             data: event.data,
         };
-        let start = self.buffer.len();
-        parts.encode(&mut self.buffer);
-        let len = self.buffer.len() - start;
-        let checked = most("event (bytes)", len, limits::EVENT_BYTES).and_then(|()| {
-            let record = record_len(len).unwrap_or(u64::MAX);
-            let total = self.record_bytes.saturating_add(record);
-            let limit = crate::record::field::wide(limits::BATCH_BYTES);
-            if total > limit {
-                return Err(Error::TooLarge { what: "batch (bytes)", size: total, limit });
-            }
-            Ok(total)
-        });
-        match checked {
-            Ok(total) => self.record_bytes = total,
-            Err(error) => {
-                self.buffer.truncate(start);
-                return Err(error);
-            }
-        }
-        self.buffer.resize(start + padded(len).unwrap_or(len), 0);
-        let crc = checksum::of(self.buffer.get(start..).unwrap_or_default());
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        let encode = |out: &mut Vec<u8>| parts.encode(out);
+        let payload = self.payloads.push("event (bytes)", layout::event::LEN, encode)?;
+        let Payload { start, len, crc } = payload;
         self.events.push(Encoded { stream, id, start, len, crc });
         self.given_ids |= event.id.is_some();
-        if let Some(named) = self.named.get_mut(stream) {
-            named.writes += 1;
-        }
+        self.names.written(stream);
         Ok(())
     }
 
@@ -246,7 +207,7 @@ impl Batch {
     }
 
     pub(crate) fn named(&self) -> &[Named] {
-        &self.named
+        self.names.list()
     }
 
     pub(crate) fn events(&self) -> &[Encoded] {
@@ -255,8 +216,7 @@ impl Batch {
 
     /// An event's payload with the zeros that fill it up.
     pub(crate) fn filled_payload(&self, event: &Encoded) -> &[u8] {
-        let len = padded(crate::record::field::size(event.len)).unwrap_or_default();
-        self.buffer.get(event.start..event.start + len).unwrap_or_default()
+        self.payloads.filled(event.start, event.len)
     }
 
     /// Whether its ids may be in a log already: they were given, or it was committed

@@ -165,7 +165,7 @@ impl Queue {
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
         }
-        if batch.is_empty() {
+        if !batch.has_records() {
             return Ok(Placement::Nothing(self.next_position));
         }
         let events = wide(batch.len());
@@ -182,8 +182,8 @@ impl Queue {
         if let Some(answer) = self.room(len, catalog, segment_bytes) {
             return Ok(answer);
         }
-        if batch.commits() && prepared.known.is_empty() && !planted::active(Bug::DedupeLostAtReopen)
-        {
+        let again = batch.commits() && !batch.is_empty() && prepared.known.is_empty();
+        if again && !planted::active(Bug::DedupeLostAtReopen) {
             // Another thread committed this very batch since its ids were looked at.
             return Ok(Placement::Stale);
         }
@@ -274,7 +274,7 @@ impl Queue {
         let mut table = self.table.write();
         let mut untaken = false;
         if let Some(pending) = self.groups.back_mut() {
-            pending.add(batch, numbers, |event, offset, position| {
+            let _offsets = pending.add(batch, numbers, |event, offset, position| {
                 let version = versions.get_mut(event.stream).map_or(1, |version| {
                     *version += 1;
                     *version

@@ -14,7 +14,7 @@ const FUNCTION_LINES: usize = 70;
 const RANKS: [(usize, &[&str]); 8] = [
     (0, &["committed", "expected", "limits", "place", "planted", "recovered", "sync", "time"]),
     (1, &["error", "io", "record", "watermark"]),
-    (2, &["batch", "event", "options", "segment"]),
+    (2, &["batch", "event", "options", "segment", "snapshot"]),
     (3, &["catalog", "tail"]),
     (4, &["commit", "read"]),
     (5, &["cursor", "recovery"]),
