@@ -28,7 +28,7 @@
 //! | to | see |
 //! |---|---|
 //! | open and close a log | [`Log::open`], [`Options`], [`Log::close`] |
-//! | append | [`Batch`], [`NewEvent`], [`Expected`], [`Log::append`], [`Committed`] |
+//! | append | [`Batch`], [`NewEvent`], [`NewSnapshot`], [`Expected`], [`Log::append`], [`Committed`] |
 //! | read | [`Log::read`], [`Log::read_all`], [`Log::event`], [`Event`] |
 //! | follow | [`Log::cursor`], [`Cursor`], [`Start`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |

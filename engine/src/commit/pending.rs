@@ -265,3 +265,6 @@ impl Pending {
         self.buffer
     }
 }
+
+#[cfg(test)]
+mod tests;
