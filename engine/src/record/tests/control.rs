@@ -243,6 +243,20 @@ fn heads_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_record_of_another_kind_is_never_read_as_this_one() {
+    for other in [kind::EVENT, kind::MARK, kind::BATCH, 5] {
+        let bytes = Made::Raw(other, 0, snapshot_rest(1), body(1, "n", None, b""));
+        let (bytes, _) = bytes.encode(wide(segment::DATA));
+        let read = record_at::<SnapshotHead>(&window(&bytes), seed(), wide(segment::DATA));
+        assert_eq!(read.unwrap_err(), Fault::Malformed);
+        let (bytes, _) =
+            Made::Raw(other, 0, key_rest(1, 0, 0), b"k".to_vec()).encode(wide(segment::DATA));
+        let read = record_at::<KeyHead>(&window(&bytes), seed(), wide(segment::DATA));
+        assert_eq!(read.unwrap_err(), Fault::Malformed);
+    }
+}
+
+#[test]
 fn payloads_that_cannot_be_are_refused() {
     let of_key = |text: &[u8]| said(&[Made::Raw(kind::KEY, 0, key_rest(1, 0, 0), text.into())], 0);
     assert_eq!(of_key(&[b'k'; limits::IDEMPOTENCY_KEY_BYTES]).as_deref(), Ok("k"));
