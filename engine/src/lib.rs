@@ -28,7 +28,7 @@
 //! | to | see |
 //! |---|---|
 //! | open and close a log | [`Log::open`], [`Options`], [`Log::close`] |
-//! | append | [`Batch`], [`NewEvent`], [`Expected`], [`Log::append`], [`Committed`] |
+//! | append | [`Batch`], [`NewEvent`], [`NewSnapshot`], [`Expected`], [`Log::append`], [`Committed`] |
 //! | read | [`Log::read`], [`Log::read_all`], [`Log::event`], [`Event`] |
 //! | follow | [`Log::cursor`], [`Cursor`], [`Start`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
@@ -82,6 +82,7 @@ mod record;
 mod recovered;
 mod recovery;
 mod segment;
+mod snapshot;
 mod stats;
 mod sync;
 mod tail;
@@ -90,7 +91,7 @@ mod verify;
 mod visibility;
 mod watermark;
 
-pub use batch::{Batch, NewEvent};
+pub use batch::{Batch, NewEvent, NewSnapshot};
 pub use checkpoint::{Checkpoint, NotACheckpoint};
 pub use commit::Ticket;
 pub use committed::{Committed, Durability};
@@ -102,6 +103,7 @@ pub use log::Log;
 pub use options::{Background, Options, Reading};
 pub use read::{Events, EventsIter, LogRead, StreamInfo, StreamRead, Streams};
 pub use recovered::{Discarded, Recovery, TailReason};
+pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::{Occurred, Timestamp};
 pub use uuid::Uuid;

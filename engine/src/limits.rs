@@ -24,14 +24,20 @@ pub const CORRELATION_BYTES: usize = 255;
 /// Longest cause, in bytes of UTF-8.
 pub const CAUSE_BYTES: usize = 255;
 
+/// Longest idempotency key, in bytes of UTF-8. The shortest has one byte.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// Longest name of a named state, in bytes of UTF-8. The shortest has one byte.
+pub const STATE_NAME_BYTES: usize = 512;
+
 /// Largest event, in bytes: its names, tags, metadata and data together, as
-/// stored.
+/// stored. Also the largest snapshot and the largest named state, with its name.
 pub const EVENT_BYTES: usize = 16 << 20;
 
-/// Largest batch, in bytes: all its events, as stored.
+/// Largest batch, in bytes: all its records, as stored.
 pub const BATCH_BYTES: usize = 32 << 20;
 
-/// Most events in a batch.
+/// Most records in a batch: events, snapshots, named states and the idempotency key.
 pub const BATCH_EVENTS: usize = 1 << 20;
 
 /// Smallest segment size that [`Options::segment_bytes`](crate::Options::segment_bytes)

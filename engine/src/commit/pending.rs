@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::group::Group;
-use crate::batch::{Batch, Encoded};
+use crate::batch::{Batch, Control, Encoded, Subject};
 use crate::committed::Durability;
 use crate::place::Place;
 use crate::record::checksum::Chain;
 use crate::record::event::EventHead;
 use crate::record::field::{put_bytes, u32_at, wide};
 use crate::record::frame::{self, BatchHead, GroupFrame};
+use crate::record::key::{KeyHead, Outcome};
 use crate::record::layout::{batch as batch_layout, group as layout, segment as segment_layout};
+use crate::record::snapshot::SnapshotHead;
 use crate::segment::Segment;
 
 /// Groups that grow beyond this take no more batches: the next one fills meanwhile.
@@ -56,6 +58,16 @@ pub(super) struct Numbers {
     pub(super) first_position: u64,
     pub(super) committed_at: i64,
     pub(super) raw_clock: i64,
+}
+
+/// Where the records of a batch stand that are no events.
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "no index takes them"))]
+pub(super) struct Offsets {
+    /// Offset of its key, if it has one.
+    pub(super) key: Option<u64>,
+    /// Offsets of its snapshots and states, in the batch's order.
+    pub(super) controls: Vec<u64>,
 }
 
 impl Pending {
@@ -145,17 +157,21 @@ impl Pending {
         self.start + wide(at - self.prefix)
     }
 
-    /// Adds a batch. `place` is called for each event with its offset and position and
-    /// gives its version.
+    /// Adds a batch: its key, its events, its snapshots and states. `place` is called for
+    /// each event with its offset and position and gives its version. Returns where
+    /// the other records stand.
     pub(super) fn add(
         &mut self,
         batch: &Batch,
         numbers: Numbers,
         mut place: impl FnMut(&Encoded, u64, u64) -> u64,
-    ) {
+    ) -> Offsets {
         let head_at = self.open_batch();
         let seed = self.segment.seed;
+        let recorded_at = numbers.committed_at;
         let mut chain = Chain::new();
+        let events = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let key = self.add_key(batch, numbers, events, &mut chain);
         let mut position = numbers.first_position;
         let mut left = batch.len();
         for event in batch.events() {
@@ -164,7 +180,7 @@ impl Pending {
             let head = EventHead {
                 position,
                 version: place(event, offset, position),
-                recorded_at: numbers.committed_at,
+                recorded_at,
                 last_of_batch: left == 0,
             };
             let (header, crc) = head.encode(event.len, event.crc, seed, offset);
@@ -173,9 +189,51 @@ impl Pending {
             self.buffer.extend_from_slice(batch.filled_payload(event));
             position += 1;
         }
-        let events = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         self.position = position - 1;
-        self.close_batch(head_at, numbers, events, events, chain);
+        let controls = self.add_controls(batch, recorded_at, &mut chain);
+        let others = controls.len() + usize::from(key.is_some());
+        let records = events.saturating_add(u32::try_from(others).unwrap_or(u32::MAX));
+        self.close_batch(head_at, numbers, events, records, chain);
+        Offsets { key, controls }
+    }
+
+    fn add_key(
+        &mut self,
+        batch: &Batch,
+        numbers: Numbers,
+        events: u32,
+        chain: &mut Chain,
+    ) -> Option<u64> {
+        let payload = batch.key_payload()?;
+        let own = Outcome { first_position: numbers.first_position, events };
+        let outcome = batch.outcome().unwrap_or(own);
+        let head = KeyHead { outcome, recorded_at: numbers.committed_at };
+        let offset = self.offset_of(self.buffer.len());
+        let (header, crc) = head.encode(payload.len, payload.crc, self.segment.seed, offset);
+        chain.push(crc);
+        self.buffer.extend_from_slice(&header);
+        self.buffer.extend_from_slice(batch.filled_control(payload));
+        Some(offset)
+    }
+
+    /// Adds snapshots and states behind the events; gives their offsets.
+    fn add_controls(&mut self, batch: &Batch, recorded_at: i64, chain: &mut Chain) -> Vec<u64> {
+        let mut offsets = Vec::with_capacity(batch.controls().len());
+        for Control { subject, version, payload, .. } in batch.controls() {
+            let head = SnapshotHead {
+                state: *subject == Subject::State,
+                version: *version,
+                recorded_at,
+                position: self.position,
+            };
+            let offset = self.offset_of(self.buffer.len());
+            let (header, crc) = head.encode(payload.len, payload.crc, self.segment.seed, offset);
+            chain.push(crc);
+            self.buffer.extend_from_slice(&header);
+            self.buffer.extend_from_slice(batch.filled_control(*payload));
+            offsets.push(offset);
+        }
+        offsets
     }
 
     /// Adds a batch that is nothing but a close mark.
@@ -260,3 +318,6 @@ impl Pending {
         self.buffer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,7 +198,7 @@ impl Queue {
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
         }
-        if batch.is_empty() {
+        if !batch.has_records() {
             return Ok(Placement::Nothing(self.next_position));
         }
         self.positions_left(wide(batch.len()))?;
@@ -209,8 +209,8 @@ impl Queue {
         if let Some(answer) = self.room(len, catalog, settings.segment_bytes) {
             return Ok(answer);
         }
-        if batch.commits() && prepared.known.is_empty() && !planted::active(Bug::DedupeLostAtReopen)
-        {
+        let again = batch.commits() && !batch.is_empty() && prepared.known.is_empty();
+        if again && !planted::active(Bug::DedupeLostAtReopen) {
             // Another thread committed this very batch since its ids were looked at.
             return Ok(Placement::Stale);
         }
@@ -326,7 +326,7 @@ impl Queue {
         let mut seat_taken = true;
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
-            pending.add(batch, numbers, |event, offset, position| {
+            let offsets = pending.add(batch, numbers, |event, offset, position| {
                 let version = versions.get_mut(event.stream).map_or(1, |version| {
                     *version += 1;
                     *version

@@ -4,9 +4,9 @@
 //! lock. The head gets position, version and time when the batch gets its place.
 
 use super::checksum::{Seed, seal_header};
-use super::field::{i16_at, i64_at, put_i64, put_u64, size, u16_at, u32_at, u64_at, u128_at, wide};
+use super::field::{i16_at, i64_at, put_i64, put_u64, size, u16_at, u32_at, u64_at, u128_at};
 use super::frame::put_common;
-use super::head::Head;
+use super::head::{Head, RecordHead};
 use super::layout::event::{self, has};
 use super::layout::kind;
 use crate::time::{Occurred, Timestamp};
@@ -38,9 +38,13 @@ impl EventHead {
         let crc = seal_header(&mut header, seed, offset);
         (header, crc)
     }
+}
+
+impl RecordHead for EventHead {
+    type Fields = Fields;
 
     #[inline]
-    pub(crate) fn decode(head: &Head<'_>) -> Option<Self> {
+    fn decode(head: &Head<'_>) -> Option<Self> {
         if head.kind != kind::EVENT || head.flags & !event::LAST_OF_BATCH != 0 {
             return None;
         }
@@ -51,6 +55,11 @@ impl EventHead {
             last_of_batch: head.flags & event::LAST_OF_BATCH != 0,
         };
         (decoded.position > 0 && decoded.version > 0).then_some(decoded)
+    }
+
+    #[inline]
+    fn fields(payload: &[u8]) -> Option<Fields> {
+        Fields::read(payload)
     }
 }
 
@@ -72,7 +81,7 @@ pub(crate) struct PayloadParts<'a> {
 }
 
 /// A length of something that its limit keeps within 8 bits.
-fn short(text: &str) -> u8 {
+pub(super) fn short(text: &str) -> u8 {
     debug_assert!(text.len() <= usize::from(u8::MAX));
     u8::try_from(text.len()).unwrap_or(u8::MAX)
 }
@@ -305,8 +314,8 @@ impl Fields {
     }
 }
 
-/// A name that was found to be UTF-8 when the payload was checked.
-fn text(bytes: Option<&[u8]>) -> &str {
+/// A text that was found to be UTF-8 when its payload was checked.
+pub(super) fn text(bytes: Option<&[u8]>) -> &str {
     bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
@@ -331,9 +340,4 @@ impl<'a> Iterator for TagTexts<'a> {
         self.rest = taker.rest;
         tag
     }
-}
-
-/// The bytes of an event on disk for a payload of this length.
-pub(crate) fn record_len(payload_len: usize) -> Option<u64> {
-    Some(wide(super::layout::padded(payload_len)?.checked_add(event::LEN)?))
 }

@@ -69,3 +69,17 @@ fn why_not(bytes: &[u8]) -> NotARecord {
     let look = bytes.get(..bytes.len().min(head::END)).unwrap_or_default();
     if look.iter().all(|byte| *byte == 0) { NotARecord::Unwritten } else { NotARecord::Garbage }
 }
+
+/// A kind of record that is also read alone: what its head says, and what is found out
+/// about its payload.
+pub(crate) trait RecordHead: Copy {
+    /// Where the fields of the payload stand. Borrows nothing.
+    type Fields: Copy;
+
+    /// Reads a head of this kind; `None` if it is of another or cannot be.
+    fn decode(head: &Head<'_>) -> Option<Self>;
+
+    /// Reads a payload, without the zeros that fill it up, and checks that it makes
+    /// sense.
+    fn fields(payload: &[u8]) -> Option<Self::Fields>;
+}

@@ -27,6 +27,18 @@
 //!
 //! event     0    16           18         19      20
 //! payload   | id | stream len | type len | flags | stream | type | optional | data
+//!
+//! snapshot  16        24            32
+//! head      | version | recorded at | position
+//!
+//! snapshot  0        4          6                  7       8
+//! payload   | schema | name len | content type len | flags | name | content type | data
+//!
+//! key       16               24       28  32
+//! head      | first position | events | 0 | recorded at
+//!
+//! key       0
+//! payload   | text
 //! ```
 //!
 //! *Payload length* leaves out the zeros that fill a record up, *payload CRC* covers
@@ -54,6 +66,10 @@ pub(crate) mod kind {
     pub(crate) const GROUP: u8 = CRITICAL | 1;
     pub(crate) const BATCH: u8 = CRITICAL | 2;
     pub(crate) const EVENT: u8 = CRITICAL | 3;
+    /// The key of a batch. Critical: who does not know it would commit a second time.
+    pub(crate) const KEY: u8 = CRITICAL | 5;
+    /// Folded state. Whoever does not know it folds from further back.
+    pub(crate) const SNAPSHOT: u8 = 4;
     /// States a fact about the log itself and may be passed over.
     pub(crate) const MARK: u8 = 8;
 }
@@ -143,6 +159,37 @@ pub(crate) mod event {
     pub(crate) const OCCURRED_LEN: usize = OCCURRED_ZERO + 1;
 }
 
+/// Head and payload of a snapshot, of a stream or of a named state.
+pub(crate) mod snapshot {
+    use super::{head, size_of};
+    pub(crate) const VERSION: usize = head::END;
+    pub(crate) const RECORDED_AT: usize = VERSION + size_of::<u64>();
+    pub(crate) const POSITION: usize = RECORDED_AT + size_of::<u64>();
+    pub(crate) const LEN: usize = POSITION + size_of::<u64>();
+
+    /// Header flag: the name is that of a named state, not of a stream.
+    pub(crate) const STATE: u8 = 1;
+
+    pub(crate) const SCHEMA: usize = 0;
+    pub(crate) const NAME_LEN: usize = SCHEMA + size_of::<u32>();
+    pub(crate) const TYPE_LEN: usize = NAME_LEN + size_of::<u16>();
+    pub(crate) const FLAGS: usize = TYPE_LEN + 1;
+    pub(crate) const NAMES: usize = FLAGS + 1;
+
+    /// Payload flag: the content type is `application/json`, and its length is 0.
+    pub(crate) const JSON: u8 = 1;
+}
+
+/// Head of an idempotency key. Its payload is the text.
+pub(crate) mod key {
+    use super::{head, size_of};
+    pub(crate) const FIRST_POSITION: usize = head::END;
+    pub(crate) const EVENTS: usize = FIRST_POSITION + size_of::<u64>();
+    pub(crate) const ZERO: usize = EVENTS + size_of::<u32>();
+    pub(crate) const RECORDED_AT: usize = ZERO + size_of::<u32>();
+    pub(crate) const LEN: usize = RECORDED_AT + size_of::<u64>();
+}
+
 /// Mark payload.
 pub(crate) mod mark {
     use super::head;
@@ -220,4 +267,8 @@ const _: () = {
     assert!(group::LEN.is_multiple_of(ALIGN) && batch::LEN.is_multiple_of(ALIGN));
     assert!(event::LEN.is_multiple_of(ALIGN) && mark::LEN.is_multiple_of(ALIGN));
     assert!(event::NAMES == 20);
+    assert!(snapshot::LEN == 40 && snapshot::NAMES == 8);
+    assert!(key::LEN == 40);
+    assert!(snapshot::LEN.is_multiple_of(ALIGN) && key::LEN.is_multiple_of(ALIGN));
+    assert!(kind::SNAPSHOT == 0x04 && kind::KEY == 0x85);
 };

@@ -8,6 +8,8 @@
 //! * [`head`]: the header that all records share
 //! * [`frame`]: group, batch and mark headers
 //! * [`event`]: event headers and payloads
+//! * [`snapshot`]: the same of snapshots, of streams and of named states
+//! * [`key`]: the same of idempotency keys
 //! * [`walk`]: from frame to frame, checking everything
 
 pub(crate) mod checksum;
@@ -15,7 +17,9 @@ pub(crate) mod event;
 pub(crate) mod field;
 pub(crate) mod frame;
 pub(crate) mod head;
+pub(crate) mod key;
 pub(crate) mod layout;
+pub(crate) mod snapshot;
 pub(crate) mod walk;
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ impl Scan {
                     group.place = Place::new(*number, *at);
                     *end = group;
                 }
-                Step::Event(_) | Step::Other => {}
+                Step::Event(_) | Step::Snapshot(_) | Step::Key(_) | Step::Other => {}
             }
             Ok(())
         })?;

@@ -15,8 +15,11 @@ use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
 use crate::record::checksum::Seed;
 use crate::record::field::wide;
+use crate::record::head::RecordHead;
 use crate::record::layout::{PAGE, segment as layout};
-use crate::record::walk::{EventSpan, Fault, WalkError, Window, event_at};
+use crate::record::walk::{
+    EventSpan, Fault, KeySpan, RecordSpan, SnapshotSpan, WalkError, Window, record_at,
+};
 
 /// How bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,7 +305,21 @@ impl Segment {
 
     /// The event at `offset`, checked, and a chunk that holds it.
     pub(crate) fn event(&self, offset: u64, extent: Extent) -> Result<(Chunk, EventSpan)> {
-        // An event that begins before what lasts ends before it too.
+        self.record(offset, extent)
+    }
+
+    /// The same of a snapshot, of a stream or of a named state.
+    pub(crate) fn snapshot(&self, offset: u64, extent: Extent) -> Result<(Chunk, SnapshotSpan)> {
+        self.record(offset, extent)
+    }
+
+    /// The same of an idempotency key.
+    pub(crate) fn key(&self, offset: u64, extent: Extent) -> Result<(Chunk, KeySpan)> {
+        self.record(offset, extent)
+    }
+
+    fn record<H: RecordHead>(&self, offset: u64, extent: Extent) -> Result<(Chunk, RecordSpan<H>)> {
+        // A record that begins before what lasts ends before it too.
         let limit = if offset < extent.lasting { extent.lasting } else { extent.limit };
         if offset >= limit {
             return Err(self.corrupt(offset, Damage::RecordHeader));
@@ -310,7 +327,7 @@ impl Segment {
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.part(offset, end, Extent { limit, ..extent })?;
-            let read = event_at(&chunk.window(), self.seed, offset).map(|step| step.span());
+            let read = record_at(&chunk.window(), self.seed, offset).map(|step| step.span());
             match read {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
                 Err(fault) => return Err(self.fault(WalkError { offset, fault }, None)),

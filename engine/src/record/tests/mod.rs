@@ -1,5 +1,8 @@
 //! Records come back as they were made; anything else is told, whatever the bytes.
 
+mod control;
+mod made;
+
 use proptest::prelude::*;
 
 use super::checksum::{self, Chain, Seed};

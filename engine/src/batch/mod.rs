@@ -1,0 +1,233 @@
+//! What an append commits: events of one or several streams and control records, all
+//! or nothing.
+//!
+//! A batch encodes its records and computes their checksums as they are added,
+//! outside any lock; what is left for the commit is their place.
+//!
+//! * [`event`]: an event as it is handed in
+//! * [`snapshot`]: a snapshot as it is handed in
+//! * [`control`]: keys and snapshots of a batch
+//! * [`names`]: the streams that it names
+//! * [`payloads`]: what it has encoded
+//! * [`check`]: sizes against limits
+
+mod check;
+mod control;
+mod event;
+mod names;
+mod payloads;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use uuid::Uuid;
+
+pub(crate) use self::control::{Control, Subject};
+pub use self::event::NewEvent;
+pub(crate) use self::names::Named;
+use self::names::Names;
+use self::payloads::{Payload, Payloads};
+pub use self::snapshot::NewSnapshot;
+use crate::error::{Error, Result};
+use crate::expected::Expected;
+use crate::record::event::PayloadParts;
+use crate::record::key::Outcome;
+use crate::record::layout;
+
+/// An encoded event of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoded {
+    /// Index of its stream among the named ones.
+    pub(crate) stream: usize,
+    pub(crate) id: u128,
+    /// Where its payload starts in the batch's buffer.
+    pub(crate) start: usize,
+    /// Without the zeros that fill it up.
+    pub(crate) len: u32,
+    pub(crate) crc: u32,
+}
+
+/// A batch: what one append commits, all or nothing, in the order in which it was
+/// written.
+///
+/// Something that cannot be appended (too large, an empty name) is noted when it is
+/// added and reported by the append. A batch can be appended again, after an error
+/// or to make sure: its ids are part of it, so it commits at most once.
+///
+/// ```
+/// use annals::{Batch, Expected, NewEvent};
+/// let mut batch = Batch::new();
+/// batch
+///     .write("order-17", Expected::NoStream, [NewEvent::new("OrderPlaced")])
+///     .write("stock-4", Expected::Exact(8), [NewEvent::new("Reserved")])
+///     .expect("customer-9", Expected::Exists);
+/// assert_eq!(batch.len(), 2);
+/// ```
+#[derive(Debug, Default)]
+pub struct Batch {
+    names: Names,
+    events: Vec<Encoded>,
+    controls: Vec<Control>,
+    key: Option<Payload>,
+    /// What the key says, if that is not what the batch itself comes to.
+    outcome: Option<Outcome>,
+    payloads: Payloads,
+    given_ids: bool,
+    last_made_id: Option<u128>,
+    committed: AtomicBool,
+    error: Option<Error>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds events of a stream, which must be as `expected` before the batch. A stream
+    /// can be written in several places of a batch; everything that was expected
+    /// of it must hold.
+    pub fn write<'e>(
+        &mut self,
+        stream: &str,
+        expected: Expected,
+        events: impl IntoIterator<Item = NewEvent<'e>>,
+    ) -> &mut Self {
+        match self.names.name(stream, expected) {
+            Ok(index) => {
+                for event in events {
+                    let added = self.push(index, stream, &event);
+                    self.noted(added);
+                }
+                self
+            }
+            Err(error) => self.noted(Err(error)),
+        }
+    }
+
+    /// Expects something of a stream that the batch need not write.
+    pub fn expect(&mut self, stream: &str, expected: Expected) -> &mut Self {
+        let named = self.names.name(stream, expected).map(drop);
+        self.noted(named)
+    }
+
+    /// How many events it has.
+    pub const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether it has no events.
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// How many bytes its records take on disk: events, snapshots, named states and the
+    /// idempotency key.
+    pub const fn bytes(&self) -> u64 {
+        self.payloads.record_bytes()
+    }
+
+    /// Makes it an empty batch again that keeps its memory.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.events.clear();
+        self.controls.clear();
+        self.key = None;
+        self.outcome = None;
+        self.payloads.clear();
+        self.given_ids = false;
+        self.last_made_id = None;
+        self.committed = AtomicBool::new(false);
+        self.error = None;
+    }
+
+    /// Notes the first error that was met.
+    fn noted(&mut self, added: Result<()>) -> &mut Self {
+        if let Err(error) = added {
+            self.error.get_or_insert(error);
+        }
+        self
+    }
+
+    fn push(&mut self, stream: usize, name: &str, event: &NewEvent<'_>) -> Result<()> {
+        event.check()?;
+        let id = event.id.map_or_else(|| self.next_id(), |id| id.as_u128());
+        let parts = PayloadParts {
+            id,
+            stream: name,
+            event_type: event.event_type,
+            schema: event.schema,
+            occurred: event.occurred,
+            tags: &event.tags,
+            json: event.json,
+            content_type: event.content_type,
+            correlation: event.correlation,
+            cause: event.caused_by,
+            metadata: event.metadata,
+            data: event.data,
+        };
+        let encode = |out: &mut Vec<u8>| parts.encode(out);
+        let payload = self.payloads.push("event (bytes)", layout::event::LEN, encode)?;
+        let Payload { start, len, crc } = payload;
+        self.events.push(Encoded { stream, id, start, len, crc });
+        self.given_ids |= event.id.is_some();
+        self.names.written(stream);
+        Ok(())
+    }
+
+    /// A UUID of version 7. The first one of a batch is random; those after it count up
+    /// from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
+    /// no dearer than an addition.
+    fn next_id(&mut self) -> u128 {
+        const RANDOM: u128 = (1 << 62) - 1;
+        let id = match self.last_made_id {
+            Some(last) => (last & !RANDOM) | (last.wrapping_add(1) & RANDOM),
+            None => Uuid::now_v7().as_u128(),
+        };
+        self.last_made_id = Some(id);
+        id
+    }
+
+    /// What was wrong with what was added, if anything: what an append of it answers.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::Invalid`], the first that was met. What was refused
+    /// is not part of the batch; after [`clear`](Self::clear) all is well again.
+    ///
+    /// ```
+    /// use annals::{Batch, Expected, NewEvent};
+    /// let mut batch = Batch::new();
+    /// batch.write("", Expected::Any, [NewEvent::new("Happened")]);
+    /// assert!(batch.check().is_err() && batch.is_empty());
+    /// ```
+    pub fn check(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn named(&self) -> &[Named] {
+        self.names.list()
+    }
+
+    pub(crate) fn events(&self) -> &[Encoded] {
+        &self.events
+    }
+
+    /// An event's payload with the zeros that fill it up.
+    pub(crate) fn filled_payload(&self, event: &Encoded) -> &[u8] {
+        self.payloads.filled(event.start, event.len)
+    }
+
+    /// Whether its ids may be in a log already: they were given, or it was committed
+    /// before. Ids that were made here are new the first time.
+    pub(crate) fn ids_may_exist(&self) -> bool {
+        self.given_ids || self.committed.load(Ordering::Acquire)
+    }
+
+    /// Notes that it is being committed, under the commit's lock. Returns whether it was
+    /// before: two threads may append the same batch at once.
+    pub(crate) fn commits(&self) -> bool {
+        self.committed.swap(true, Ordering::AcqRel)
+    }
+}
