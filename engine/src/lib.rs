@@ -63,6 +63,7 @@ pub mod planted;
 
 mod batch;
 mod catalog;
+mod category;
 mod commit;
 mod committed;
 mod cursor;

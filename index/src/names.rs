@@ -1,4 +1,4 @@
-//! A hash map from names, which only grows: the streams of a `Table`.
+//! A hash map from names, which only grows: the streams and keys of a `Table`.
 //!
 //! The standard map would keep name and content in its cells: an allocation per name, and
 //! milliseconds under the append lock whenever it grows. Here a cell is 8 bytes, names lie one
@@ -48,6 +48,12 @@ pub(crate) enum Found {
     New(u32),
 }
 
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Names::with_capacity(0)
+    }
+}
+
 impl<T> Names<T> {
     pub(crate) fn with_capacity(names: usize) -> Names<T> {
         let mut all = Names {
@@ -80,6 +86,11 @@ impl<T> Names<T> {
 
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
         self.entries.get_mut(number).map(|entry| &mut entry.content)
+    }
+
+    /// The name with this number.
+    pub(crate) fn name_of(&self, number: usize) -> Option<&str> {
+        self.entries.get(number).map(|entry| self.name(entry))
     }
 
     fn name(&self, entry: &Entry<T>) -> &str {

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use annals_index::TableEvent;
+
 use super::group::Group;
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
@@ -11,11 +13,13 @@ use super::prepare::Prepared;
 use crate::batch::{Batch, Named};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
-use crate::catalog::runs::MARK_EVERY_BYTES;
+use crate::catalog::runs::{MARK_EVERY_BYTES, links};
 use crate::catalog::source::SharedTable;
 use crate::catalog::view::View;
+use crate::category;
 use crate::error::{Damage, Error, Result};
 use crate::planted::{self, Bug};
+use crate::record::event::Fields;
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
@@ -273,6 +277,7 @@ impl Queue {
         let numbers = Numbers { first_position, committed_at, raw_clock: now };
         let mut table = self.table.write();
         let mut untaken = false;
+        let mut others = Vec::new();
         if let Some(pending) = self.groups.back_mut() {
             pending.add(batch, numbers, |event, offset, position| {
                 let version = versions.get_mut(event.stream).map_or(1, |version| {
@@ -281,7 +286,23 @@ impl Queue {
                 });
                 let named = batch.named().get(event.stream);
                 let stream = named.map(|named| named.stream.as_str()).unwrap_or_default();
-                untaken |= table.insert(stream, version, event.id, position, offset).is_err();
+                let payload = batch.filled_payload(event);
+                let Some(fields) = Fields::of_made(payload) else {
+                    untaken = true;
+                    return version;
+                };
+                links(&fields, payload, &mut others);
+                let taken = table.insert(&TableEvent {
+                    stream,
+                    version,
+                    id: event.id,
+                    position,
+                    offset,
+                    category: category::of(stream),
+                    event_type: fields.event_type(payload),
+                    others: &others,
+                });
+                untaken |= taken.is_err();
                 version
             });
             self.offset = pending.end();

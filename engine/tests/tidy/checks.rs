@@ -12,7 +12,20 @@ const FUNCTION_LINES: usize = 70;
 /// The ranks of the engine's modules: one imports only from those of a lower rank.
 /// What lies in a folder is one module.
 const RANKS: [(usize, &[&str]); 8] = [
-    (0, &["committed", "expected", "limits", "place", "planted", "recovered", "sync", "time"]),
+    (
+        0,
+        &[
+            "category",
+            "committed",
+            "expected",
+            "limits",
+            "place",
+            "planted",
+            "recovered",
+            "sync",
+            "time",
+        ],
+    ),
     (1, &["error", "io", "record", "watermark"]),
     (2, &["batch", "event", "options", "segment"]),
     (3, &["catalog", "tail"]),
