@@ -15,6 +15,8 @@ pub(crate) struct Keys {
     kinds: [Names<Postings<3>>; Kind::ALL.len()],
     /// Number of the type of the event before: most often it is that of the next one too.
     last_type: usize,
+    /// Likewise of the category of the stream that was new last.
+    last_category: usize,
     /// Bytes of long posting lists on the heap.
     spilled: usize,
     /// The entries of these keys in a run are not longer than this many bytes.
@@ -27,6 +29,12 @@ pub(crate) const fn most(name_len: u64) -> u64 {
 }
 
 impl Keys {
+    /// None yet, with memory for as many of each kind as there are in `before`.
+    pub(crate) fn sized_like(before: &Keys) -> Keys {
+        let kinds = Kind::ALL.map(|kind| Names::with_capacity(before.of(kind).len()));
+        Keys { kinds, ..Keys::default() }
+    }
+
     /// Notes a posting of a key: the number of its name, for `again`. A posting that was noted
     /// for this key just before counts once. The caller has seen that `most` of it fits.
     pub(crate) fn add(&mut self, kind: Kind, name: &str, posting: u32) -> usize {
@@ -57,11 +65,22 @@ impl Keys {
     }
 
     pub(crate) fn add_type(&mut self, name: &str, posting: u32) {
-        if self.of(Kind::Type).name_of(self.last_type) == Some(name) {
-            self.again(Kind::Type, self.last_type, posting);
-        } else {
-            self.last_type = self.add(Kind::Type, name, posting);
+        self.last_type = self.add_likely(Kind::Type, self.last_type, name, posting);
+    }
+
+    /// The number of the category, for `again`.
+    pub(crate) fn add_category(&mut self, name: &str, posting: u32) -> usize {
+        self.last_category = self.add_likely(Kind::Category, self.last_category, name, posting);
+        self.last_category
+    }
+
+    /// As `add`, without a hash if this is the key with the number `likely`.
+    fn add_likely(&mut self, kind: Kind, likely: usize, name: &str, posting: u32) -> usize {
+        if self.of(kind).is(likely, name) {
+            self.again(kind, likely, posting);
+            return likely;
         }
+        self.add(kind, name, posting)
     }
 
     /// Offsets / 8 of a key, ascending.

@@ -70,6 +70,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
 mod hostile_tests;
 
 pub use bytes::RunBytes;

@@ -88,9 +88,16 @@ impl<T> Names<T> {
         self.entries.get_mut(number).map(|entry| &mut entry.content)
     }
 
-    /// The name with this number.
-    pub(crate) fn name_of(&self, number: usize) -> Option<&str> {
-        self.entries.get(number).map(|entry| self.name(entry))
+    /// Whether this is the name with this number.
+    pub(crate) fn is(&self, number: usize, name: &str) -> bool {
+        self.entries.get(number).is_some_and(|entry| self.is_of(entry, name))
+    }
+
+    /// As bytes: where characters end needs no look.
+    fn is_of(&self, entry: &Entry<T>, name: &str) -> bool {
+        let start = entry.start as usize;
+        let found = self.text.as_bytes().get(start..start + entry.len as usize);
+        found == Some(name.as_bytes())
     }
 
     fn name(&self, entry: &Entry<T>) -> &str {
@@ -104,7 +111,7 @@ impl<T> Names<T> {
             let Some(number) = cell.number.checked_sub(1) else { break };
             if cell.hash == hash
                 && let Some(entry) = self.entries.get(number as usize)
-                && self.name(entry) == name
+                && self.is_of(entry, name)
             {
                 return Found::Number(number as usize);
             }

@@ -20,22 +20,25 @@ impl<const FEW: usize> Postings<FEW> {
 
     /// Returns how many bytes more it takes on the heap now.
     pub(crate) fn push(&mut self, posting: u32) -> usize {
-        let before = self.heap_bytes();
         match self {
             Postings::Few { len, at } => {
                 if let Some(free) = at.get_mut(usize::from(*len)) {
                     *free = posting;
                     *len += 1;
-                } else {
-                    let mut many = Vec::with_capacity(2 * FEW + 2);
-                    many.extend_from_slice(at);
-                    many.push(posting);
-                    *self = Postings::Many(many);
+                    return 0;
                 }
+                let mut many = Vec::with_capacity(2 * FEW + 2);
+                many.extend_from_slice(at);
+                many.push(posting);
+                *self = Postings::Many(many);
+                self.heap_bytes()
             }
-            Postings::Many(many) => many.push(posting),
+            Postings::Many(many) => {
+                let before = many.capacity();
+                many.push(posting);
+                (many.capacity() - before) * size_of::<u32>()
+            }
         }
-        self.heap_bytes() - before
     }
 
     pub(crate) fn as_slice(&self) -> &[u32] {

@@ -142,9 +142,10 @@ pub struct TableEvent<'a> {
 impl TableEvent<'_> {
     /// What this event may add to the entries of a run, if all of its keys are new.
     fn most(&self) -> u64 {
-        let keys = [self.category, self.event_type].into_iter();
-        keys.chain(self.others.iter().map(|&(_, key)| key))
-            .fold(new_stream(self.stream), |sum, key| sum + keys::most(wide(key.len())))
+        let others = self.others.iter().map(|(_, key)| keys::most(wide(key.len()))).sum::<u64>();
+        let of_all =
+            keys::most(wide(self.category.len())) + keys::most(wide(self.event_type.len()));
+        new_stream(self.stream) + of_all + others
     }
 }
 
@@ -172,6 +173,15 @@ impl Table {
             blob_bound: 0,
             keys: Keys::default(),
         }
+    }
+
+    /// An empty table with memory for as much as there is in `before`, the keys of all kinds
+    /// included: for the next segment of a log, which is most often much like the one before.
+    #[must_use]
+    pub fn sized_like(first_position: u64, before: &Table) -> Table {
+        let events = usize::try_from(before.events).unwrap_or(0);
+        let keys = Keys::sized_like(&before.keys);
+        Table { keys, ..Table::with_capacity(first_position, events, before.stream_count()) }
     }
 
     /// Takes an event. To be called in the order of positions and offsets; the versions of a
@@ -234,7 +244,7 @@ impl Table {
         if first_version == 0 || first_version == u64::MAX {
             return Err(TableError::Version { expected: 1, found: first_version });
         }
-        let category = narrow(self.keys.add(Kind::Category, event.category, posting));
+        let category = narrow(self.keys.add_category(event.category, posting));
         let stream = Stream { first_version, category, postings: Postings::one(posting) };
         self.streams.add(event.stream, hash, stream);
         self.blob_bound += new_stream(event.stream);
@@ -259,8 +269,19 @@ impl Table {
 
     /// Whether a place in the blob would still fit a slot, were it this much longer.
     fn fits(&self, more: u64) -> Result<(), TableError> {
-        let bound = self.blob_bound.saturating_add(self.keys.blob_bound).saturating_add(more);
+        let bound = self.bound().saturating_add(more);
         if bound > u64::from(u32::MAX) { Err(TableError::Full) } else { Ok(()) }
+    }
+
+    /// The blob of this table's run is not longer than this many bytes.
+    pub(crate) const fn bound(&self) -> u64 {
+        self.blob_bound.saturating_add(self.keys.blob_bound)
+    }
+
+    /// As if there were this much more.
+    #[cfg(test)]
+    pub(crate) const fn fill_up(&mut self, bytes: u64) {
+        self.blob_bound += bytes;
     }
 
     /// Notes that the event `position` is the first one at or after `offset`. Ascending in both;

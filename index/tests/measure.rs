@@ -142,11 +142,16 @@ fn costs_of_200_000_events_in_90_000_streams() {
 #[ignore = "prints measurements"]
 fn costs_of_one_stream_of_50_000_events() {
     let mut table = Table::new(1);
-    timed("insert", 50_000, || {
+    let mut least = Duration::MAX;
+    for _ in 0..50 {
+        table = Table::with_capacity(1, 50_000, 1);
+        let start = Instant::now();
         for n in 1..=50_000 {
             table.insert(&event("the-only-one", n, id(n), n)).unwrap();
         }
-    });
+        least = least.min(start.elapsed());
+    }
+    println!("insert, least of 50 {:21.1} ns each", least.as_nanos() as f64 / 50_000.0);
     let run = Run::open(build(&table, &RunMeta::default())).unwrap();
     println!("run: {:.2} bytes per event", run.bytes().len() as f64 / 50_000.0);
     let mut out = Vec::with_capacity(50_000);
