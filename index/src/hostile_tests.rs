@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use crate::buckets;
 use crate::bytes::{RunBytes, align, narrow};
+use crate::entries;
+use crate::entry::Key;
 use crate::footer;
 use crate::hash;
 use crate::kind::STREAM;
@@ -227,6 +229,23 @@ fn a_kind_that_is_none_is_damage() {
     assert!(matches!(run.stream("a"), Err(RunError::Damaged { .. })));
     assert!(matches!(run.streams().next(), Some(Err(RunError::Damaged { .. }))));
     assert!(run.verify().is_err());
+}
+
+#[test]
+fn entries_out_of_order_are_found() {
+    let key = |kind: Kind, name| Key { kind: kind.byte(), name, first_version: 1, postings: &[8] };
+    let verified = |keys: &[Key<'_>]| {
+        let mut body = vec![0; HEADER_LEN];
+        let blob_len = entries::write(&mut body, keys);
+        buckets::write(&mut body, Vec::new());
+        let counts = Counts { blob_len, keys: narrow(keys.len()), ..Counts::default() };
+        Run::open(seal(body, counts, RunMeta::default())).unwrap().verify()
+    };
+    let (tag_a, tag_b, cause_a) = (key(Kind::Tag, "a"), key(Kind::Tag, "b"), key(Kind::Cause, "a"));
+    assert_eq!(verified(&[tag_a, tag_b, cause_a]), Ok(()));
+    assert!(verified(&[tag_b, tag_a, cause_a]).is_err());
+    assert!(verified(&[cause_a, tag_a, tag_b]).is_err());
+    assert!(verified(&[tag_a, tag_a]).is_err());
 }
 
 #[test]

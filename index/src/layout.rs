@@ -35,8 +35,8 @@
 //!             most 128 varints
 //!
 //! HASH BUCKETS, the same for entries (by kind and name) and ids: a 64-bit hash gives the bucket
-//! by its high half (scaled to the number of buckets, one per 16 slots) and the fingerprint by its low half.
-//! Slots are sorted by hash, then value.
+//! by its high half (scaled to the number of buckets, one per 16 slots) and the fingerprint by
+//! its low half. Slots are sorted by hash, then value.
 //! ```
 //!
 //! The chain of checks: header_crc covers the header with footer_crc in it, that the footer with
