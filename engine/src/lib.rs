@@ -64,6 +64,7 @@ pub mod planted;
 
 mod batch;
 mod catalog;
+mod category;
 mod checkpoint;
 mod commit;
 mod committed;

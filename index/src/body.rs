@@ -46,7 +46,7 @@ impl<B: RunBytes> Body<B> {
         let window = self.read(at..at.saturating_add(VARINT_MAX).min(end))?;
         match varint::get(window) {
             Some((value, len)) => Ok((value, at + len)),
-            None => Err(damaged(Part::Streams, at)),
+            None => Err(damaged(Part::Entries, at)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The hash directory of a run, the same for ids and streams: a key's hash gives a bucket, its
+//! The hash directory of a run, the same for ids and entries: a key's hash gives a bucket, its
 //! slots with the same fingerprint give candidates. Whether a candidate is the key is for the
 //! caller to compare. Expected cost: one read of the bucket ends and one of 128 bytes; a foreign
 //! key passes as a candidate once in about 2^28 look-ups.

@@ -14,10 +14,11 @@ pub enum Part {
     CrcTable,
     /// A 4 KiB block whose CRC does not hold.
     Block,
-    /// The entries of streams, or their stops, where the CRC holds but the content does not.
-    Streams,
-    /// The hash buckets of streams, likewise.
-    StreamBuckets,
+    /// The entries of streams and other keys, or their stops, where the CRC holds but the content
+    /// does not.
+    Entries,
+    /// The hash buckets of entries, likewise.
+    EntryBuckets,
     /// The hash buckets of ids, likewise.
     IdBuckets,
     /// The position marks, likewise.
@@ -76,7 +77,8 @@ pub enum TableError {
         /// What was given.
         offset: u64,
     },
-    /// Position or offset do not lie after those of the call before.
+    /// Position or offset do not lie after those of the call before. Of a record that is no
+    /// event, the position is that of the next event.
     #[error("position {position} at offset {offset} is out of order")]
     Order {
         /// What was given.

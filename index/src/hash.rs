@@ -24,12 +24,12 @@ pub(crate) fn of_id(id: u128) -> u64 {
     mix(low ^ mix(high.wrapping_add(STEP)))
 }
 
-/// Hash of a name: eight bytes at a time, seeded with the length, so that a name padded with
-/// zeros is another one.
-pub(crate) fn of_name(name: &str) -> u64 {
+/// Hash of a name of this kind: eight bytes at a time, seeded with the kind and the length, so
+/// that a name padded with zeros is another one.
+pub(crate) fn of_name(kind: u8, name: &str) -> u64 {
     let (words, rest) = name.as_bytes().as_chunks::<8>();
     let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-    let mut hash = mix(length.wrapping_add(STEP));
+    let mut hash = mix((length ^ (u64::from(kind) << 56)).wrapping_add(STEP));
     for word in words {
         hash = mix(hash ^ u64::from_le_bytes(*word)).wrapping_add(STEP);
     }
@@ -67,18 +67,20 @@ mod tests {
     fn hashes_are_pinned() {
         assert_eq!(of_id(0), PINNED[0]);
         assert_eq!(of_id(0x0123_4567_89ab_cdef_0011_2233_4455_6677), PINNED[1]);
-        assert_eq!(of_name(""), PINNED[2]);
-        assert_eq!(of_name("account-1"), PINNED[3]);
-        assert_eq!(of_name("ärger-ünicode-longer"), PINNED[4]);
+        assert_eq!(of_name(0, ""), PINNED[2]);
+        assert_eq!(of_name(0, "account-1"), PINNED[3]);
+        assert_eq!(of_name(8, "account-1"), PINNED[5]);
+        assert_eq!(of_name(0, "ärger-ünicode-longer"), PINNED[4]);
     }
 
     /// Computed by another program.
-    const PINNED: [u64; 5] = [
+    const PINNED: [u64; 6] = [
         0x6393_d51c_06c6_18dc,
         0xb231_7dc6_8706_9ccf,
         0x6393_d51c_06c6_18dc,
         0xe6b3_23ab_d38e_f1cf,
         0x3aa7_faa8_b675_2587,
+        0xf3c7_92cb_2a4a_ab66,
     ];
 
     #[test]
@@ -90,7 +92,7 @@ mod tests {
         assert!(fill.iter().all(|&n| (800..1200).contains(&n)), "{fill:?}");
         let mut fill = [0u32; 64];
         for n in 0..64_000 {
-            fill[bucket(of_name(&format!("account-{n}")), 64) as usize] += 1;
+            fill[bucket(of_name(0, &format!("account-{n}")), 64) as usize] += 1;
         }
         assert!(fill.iter().all(|&n| (800..1200).contains(&n)), "{fill:?}");
     }
@@ -105,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_padded_name_is_another_one() {
-        assert_ne!(of_name("a"), of_name("a\0"));
-        assert_ne!(of_name(""), of_name("\0"));
-        assert_ne!(of_name("12345678"), of_name("12345678\0"));
+        assert_ne!(of_name(0, "a"), of_name(0, "a\0"));
+        assert_ne!(of_name(0, ""), of_name(0, "\0"));
+        assert_ne!(of_name(0, "12345678"), of_name(0, "12345678\0"));
     }
 }

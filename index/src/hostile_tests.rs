@@ -3,11 +3,16 @@
 
 use proptest::prelude::*;
 
-use crate::bytes::RunBytes;
+use crate::buckets;
+use crate::bytes::{RunBytes, align, narrow};
+use crate::entries;
+use crate::entry::Key;
 use crate::footer;
-use crate::layout::{Counts, Places};
+use crate::hash;
+use crate::kind::STREAM;
+use crate::layout::{Counts, HEADER_LEN, Places};
 use crate::writer::seal;
-use crate::{Run, RunError, RunMeta, Table, build};
+use crate::{Kind, Run, RunError, RunMeta, Table, TableEvent, build};
 
 /// Calls everything there is. Only that it comes back matters.
 fn call_everything<B: RunBytes>(run: &Run<B>) {
@@ -19,6 +24,18 @@ fn call_everything<B: RunBytes>(run: &Run<B>) {
         }
         let _ = run.streams_from(name).count();
         let _ = run.streams_with_prefix(name).count();
+    }
+    for kind in Kind::ALL {
+        for key in ["", "a", "stream", "t-1", "odd", "zzz"] {
+            let _ = (run.count(kind, key), run.last(kind, key));
+            for indexes in [0..u64::MAX, 0..1, 100..200, 128..129, u64::MAX - 1..u64::MAX] {
+                let _ = run.postings(kind, key, indexes, &mut out);
+            }
+            for offset in [0, 1, 64, 64 * 170, u64::MAX] {
+                let _ = run.rank(kind, key, offset);
+            }
+            let _ = run.keys(kind, key).count();
+        }
     }
     for number in [0u64, 1, 2, 150, 301, 340, u64::MAX] {
         let _ = run.ids(u128::from(number), &mut out);
@@ -36,7 +53,17 @@ fn run_bytes() -> Vec<u8> {
         if position % 8 == 1 {
             table.mark(position, position * 64).unwrap();
         }
-        table.insert(stream, version, u128::from(position), position, position * 64).unwrap();
+        let odd = [(Kind::Tag, "odd"), (Kind::Cause, stream)];
+        let others = if position % 2 == 1 { &odd[..] } else { &[] };
+        let (id, offset) = (u128::from(position), position * 64);
+        let category = stream.split('-').next().unwrap();
+        let event_type = if position.is_multiple_of(5) { "t-1" } else { "t-2" };
+        let event =
+            TableEvent { stream, version, id, position, offset, category, event_type, others };
+        table.insert(&event).unwrap();
+        if position.is_multiple_of(50) {
+            table.insert_record(Kind::State, "a", offset + 8).unwrap();
+        }
     };
     for version in 1..=300 {
         add("long", version);
@@ -100,7 +127,9 @@ fn counts_that_do_not_fit_the_file_are_refused_before_anything_is_allocated() {
     let (body, counts, meta) = open_up(&run_bytes());
     for lie in [
         Counts { blob_len: u32::MAX, ..counts },
-        Counts { streams: u32::MAX, ..counts },
+        Counts { streams: u32::MAX, keys: 0, ..counts },
+        Counts { streams: u32::MAX, keys: u32::MAX, ..counts },
+        Counts { keys: u32::MAX, ..counts },
         Counts { ids: u32::MAX, ..counts },
         Counts { marks: u32::MAX, ..counts },
         Counts { ids: 0, ..counts },
@@ -110,29 +139,36 @@ fn counts_that_do_not_fit_the_file_are_refused_before_anything_is_allocated() {
     }
 }
 
-/// A run with the one stream "a", whose entry goes on after the name with these bytes.
-fn with_entry(after_name: &[u8]) -> Run<Vec<u8>> {
-    let mut table = Table::new(1);
-    table.insert("a", 1, 1, 1, 64).unwrap();
-    let (body, counts, meta) = open_up(&build(&table, &RunMeta::default()));
-    let old = Places::of(counts).unwrap();
-    let counts = Counts { blob_len: 2 + u32::try_from(after_name.len()).unwrap(), ..counts };
-    let new = Places::of(counts).unwrap();
-    let mut crafted = body[..old.blob.start + 2].to_vec();
-    crafted.extend_from_slice(after_name);
-    crafted.resize(new.stops.start, 0);
-    crafted.extend_from_slice(&body[old.stops.start..]);
-    Run::open(seal(crafted, counts, meta)).unwrap()
+/// A run with one entry, which is found under the hash of `slot` and goes on after its name
+/// with these bytes.
+fn with_entry(slot: (u8, &str), (kind, name): (u8, &str), after_name: &[u8]) -> Run<Vec<u8>> {
+    let mut body = vec![0; HEADER_LEN];
+    body.extend_from_slice(&[kind, u8::try_from(name.len()).unwrap()]);
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(after_name);
+    let blob_len = narrow(body.len() - HEADER_LEN);
+    align(&mut body);
+    // The stop.
+    body.extend_from_slice(&[0; 4]);
+    align(&mut body);
+    buckets::write(&mut body, vec![(hash::of_name(slot.0, slot.1), 0)]);
+    buckets::write(&mut body, Vec::new());
+    let streams = u32::from(kind == STREAM);
+    let counts = Counts { blob_len, streams, keys: 1 - streams, ids: 0, marks: 0 };
+    let events = u64::from(streams);
+    Run::open(seal(body, counts, RunMeta { first_position: 1, events, ..RunMeta::default() }))
+        .unwrap()
 }
 
 #[test]
-fn an_entry_that_cannot_be_is_damage_and_not_an_answer() {
+fn a_stream_that_cannot_be_is_damage_and_not_an_answer() {
     let offsets = |run: &Run<_>| {
         let mut out = Vec::new();
         run.offsets("a", 0..=u64::MAX, &mut out).map(|()| out)
     };
+    let stream = |after_name: &[u8]| with_entry((STREAM, "a"), (STREAM, "a"), after_name);
     // First version, count, length of the deltas, deltas.
-    let whole = with_entry(&[1, 1, 1, 9]);
+    let whole = stream(&[1, 1, 1, 9]);
     whole.verify().unwrap();
     assert_eq!(offsets(&whole), Ok(vec![64]));
     for lie in [
@@ -146,26 +182,91 @@ fn an_entry_that_cannot_be_is_damage_and_not_an_answer() {
         &[1, 1, 10, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
         &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1, 1, 9], // versions beyond u64
         &[1, 1],                                                    // cut short
+        &[],
     ] {
-        let run = with_entry(lie);
+        let run = stream(lie);
         assert!(matches!(offsets(&run), Err(RunError::Damaged { .. })), "{lie:?}");
         assert!(run.verify().is_err(), "{lie:?}");
     }
     // The last offset that there may be.
-    let last = with_entry(&[1, 1, 5, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    let last = stream(&[1, 1, 5, 0x80, 0x80, 0x80, 0x80, 0x10]);
     assert_eq!(offsets(&last), Ok(vec![crate::OFFSET_END - 8]));
 }
 
 #[test]
-fn two_names_with_one_hash_never_mix() {
-    let mut table = Table::new(1);
-    table.insert("a", 1, 1, 1, 64).unwrap();
-    let (mut body, counts, meta) = open_up(&build(&table, &RunMeta::default()));
-    // The slot is that of "a" still: as if both names had its hash.
-    body[crate::layout::HEADER_LEN + 1] = b'b';
-    let run = Run::open(seal(body, counts, meta)).unwrap();
+fn a_key_that_cannot_be_is_damage_and_not_an_answer() {
+    let tag = (Kind::Tag.byte(), "a");
+    let key = |after_name: &[u8]| with_entry(tag, tag, after_name);
+    let postings = |run: &Run<_>| {
+        let mut out = Vec::new();
+        run.postings(Kind::Tag, "a", 0..u64::MAX, &mut out).map(|()| out)
+    };
+    // Count, length of the deltas, deltas.
+    let whole = key(&[2, 2, 9, 1]);
+    whole.verify().unwrap();
+    assert_eq!(postings(&whole), Ok(vec![64, 72]));
+    assert_eq!((whole.rank(Kind::Tag, "a", 72), whole.last(Kind::Tag, "a")), (Ok(1), Ok(Some(72))));
+    for lie in [
+        &[0, 1, 9][..], // no postings
+        &[2, 1, 9],     // more postings than deltas
+        &[1, 2, 9],     // deltas beyond the blob
+        &[1, 1, 0],     // before the first offset
+        &[2, 2, 9, 0],  // an offset twice
+        &[1],           // cut short
+        &[],
+    ] {
+        let run = key(lie);
+        assert!(matches!(postings(&run), Err(RunError::Damaged { .. })), "{lie:?}");
+        assert!(matches!(run.rank(Kind::Tag, "a", 72), Err(RunError::Damaged { .. })), "{lie:?}");
+        assert!(matches!(run.last(Kind::Tag, "a"), Err(RunError::Damaged { .. })), "{lie:?}");
+        assert!(run.verify().is_err(), "{lie:?}");
+    }
+}
+
+#[test]
+fn a_kind_that_is_none_is_damage() {
+    let run = with_entry((STREAM, "a"), (9, "a"), &[1, 1, 9]);
+    assert!(matches!(run.stream("a"), Err(RunError::Damaged { .. })));
+    assert!(matches!(run.streams().next(), Some(Err(RunError::Damaged { .. }))));
+    assert!(run.verify().is_err());
+}
+
+#[test]
+fn entries_out_of_order_are_found() {
+    let key = |kind: Kind, name| Key { kind: kind.byte(), name, first_version: 1, postings: &[8] };
+    let verified = |keys: &[Key<'_>]| {
+        let mut body = vec![0; HEADER_LEN];
+        let blob_len = entries::write(&mut body, keys);
+        buckets::write(&mut body, Vec::new());
+        let counts = Counts { blob_len, keys: narrow(keys.len()), ..Counts::default() };
+        Run::open(seal(body, counts, RunMeta::default())).unwrap().verify()
+    };
+    let (tag_a, tag_b, cause_a) = (key(Kind::Tag, "a"), key(Kind::Tag, "b"), key(Kind::Cause, "a"));
+    assert_eq!(verified(&[tag_a, tag_b, cause_a]), Ok(()));
+    assert!(verified(&[tag_b, tag_a, cause_a]).is_err());
+    assert!(verified(&[cause_a, tag_a, tag_b]).is_err());
+    assert!(verified(&[tag_a, tag_a]).is_err());
+}
+
+#[test]
+fn counts_of_streams_and_keys_are_compared() {
+    let (body, counts, meta) = open_up(&run_bytes());
+    let lie = Counts { streams: counts.streams + 1, keys: counts.keys - 1, ..counts };
+    assert!(Run::open(seal(body, lie, meta)).unwrap().verify().is_err());
+}
+
+#[test]
+fn two_keys_with_one_hash_never_mix() {
+    // The slots are those of other keys: as if both had one hash.
+    let run = with_entry((STREAM, "a"), (STREAM, "b"), &[1, 1, 1, 9]);
     assert_eq!(run.streams().next().unwrap().unwrap().0, "b");
     assert_eq!(run.stream("a"), Ok(None));
+    let tag = Kind::Tag.byte();
+    let run = with_entry((tag, "a"), (tag, "b"), &[1, 1, 9]);
+    assert_eq!(run.count(Kind::Tag, "a"), Ok(0));
+    let run = with_entry((tag, "a"), (Kind::Cause.byte(), "a"), &[1, 1, 9]);
+    assert_eq!(run.count(Kind::Tag, "a"), Ok(0));
+    assert_eq!(run.keys(Kind::Cause, "").next(), Some(Ok(("a", 1))));
 }
 
 proptest! {
@@ -182,9 +283,9 @@ proptest! {
     }
 
     #[test]
-    fn content_of_noise(noise in prop::collection::vec(any::<u8>(), 0..20_000), numbers in any::<[u16; 4]>()) {
-        let [blob_len, streams, ids, marks] = numbers.map(|n| u32::from(n % 300));
-        let counts = Counts { blob_len, streams, ids, marks };
+    fn content_of_noise(noise in prop::collection::vec(any::<u8>(), 0..20_000), numbers in any::<[u16; 5]>()) {
+        let [blob_len, streams, keys, ids, marks] = numbers.map(|n| u32::from(n % 300));
+        let counts = Counts { blob_len, streams, keys, ids, marks };
         let places = Places::of(counts).unwrap();
         let mut body = noise;
         body.resize(places.body_end, 0xa5);

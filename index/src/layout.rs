@@ -9,29 +9,34 @@
 //!                |   and "\n"     [8] |       u32 |         u32 |      u64 |        u32 | of 0..28   |
 //!                +--------------------+-----------+-------------+----------+------------+------------+
 //! 32             BODY: seven sections, each from a multiple of 8 on; zeros in between
-//!                | stream entries     | blob     sorted by name (bytes), one after the other
-//!                | stream stops       | u32 each  offset in the blob of every 16th entry
-//!                | stream bucket ends | u32 each  entries up to the end of each bucket
-//!                | stream slots       | 8 each    fingerprint u32, offset in the blob u32
+//!                | entries            | blob     sorted by kind, then name (bytes)
+//!                | stops              | u32 each  offset in the blob of every 16th entry
+//!                | entry bucket ends  | u32 each  slots up to the end of each bucket
+//!                | entry slots        | 8 each    fingerprint u32, offset in the blob u32
 //!                | id bucket ends     | u32 each
 //!                | id slots           | 8 each    fingerprint u32, record offset / 8 u32
 //!                | marks              | 12 each   position u64, offset / 8 u32; ascending
 //! body_end       CRC TABLE: u32 each, the CRC-32 of every 4 KiB block of the file up to
 //!                body_end. The first block starts behind the header, the last may be short
 //! file_len -     FOOTER: bincode, fixed integers: the caller's `RunMeta`; blob length,
-//!   footer_len   streams, ids, marks (from which all places above follow); CRC of the CRC table
+//!   footer_len   streams, keys (the other entries), ids, marks (from which all places above
+//!                follow); CRC of the CRC table
 //! file_len
 //!
-//! A STREAM ENTRY (v = LEB128 varint)
-//! | name_len v | name | first_version v | count v | deltas_len v | skips | deltas |
-//!     deltas  one varint per event: the difference of (offset / 8 + 1) to that of the event
-//!             before it, so never 0; the first event counts from 0
-//!     skips   for the 129th, 257th, ... event: offset / 8 of the event before it u32, and where
-//!             its varint starts in deltas u32; version -> offset decodes at most 128 varints
+//! AN ENTRY (v = LEB128 varint): a stream or another key, and its postings, which are records
+//! | kind u8 | name_len v | name | first_version v | count v | deltas_len v | skips | deltas |
+//!     kind    0 stream, 1 category, 2 type, 3 tag, 4 correlation, 5 cause, 6 snapshot (by its
+//!             stream), 7 state, 8 idempotency key
+//!     first_version  of streams only, whose postings have consecutive versions
+//!     deltas  one varint per posting: the difference of (offset / 8 + 1) to that of the posting
+//!             before it, so never 0; the first one counts from 0
+//!     skips   for the 129th, 257th, ... posting: offset / 8 of the one before it u32, and where
+//!             its varint starts in deltas u32; so index -> offset and offset -> index decode at
+//!             most 128 varints
 //!
-//! HASH BUCKETS, the same for streams and ids: a 64-bit hash gives the bucket by its high half
-//! (scaled to the number of buckets, one per 16 slots) and the fingerprint by its low half.
-//! Slots are sorted by hash, then value.
+//! HASH BUCKETS, the same for entries (by kind and name) and ids: a 64-bit hash gives the bucket
+//! by its high half (scaled to the number of buckets, one per 16 slots) and the fingerprint by
+//! its low half. Slots are sorted by hash, then value.
 //! ```
 //!
 //! The chain of checks: header_crc covers the header with footer_crc in it, that the footer with
@@ -63,11 +68,11 @@ pub(crate) const ALIGN: usize = 8;
 /// Offsets of records lie below this many bytes (32 GiB): offset / 8 fits 32 bits.
 pub const OFFSET_END: u64 = 1 << 35;
 
-/// Streams per stop.
-pub(crate) const STREAMS_PER_STOP: u32 = 16;
+/// Entries per stop.
+pub(crate) const ENTRIES_PER_STOP: u32 = 16;
 pub(crate) const STOP_LEN: usize = 4;
-/// Events of a stream per skip point.
-pub(crate) const EVENTS_PER_SKIP: usize = 128;
+/// Postings of an entry per skip point.
+pub(crate) const POSTINGS_PER_SKIP: usize = 128;
 pub(crate) const SKIP_LEN: usize = 8;
 /// Slots per bucket, on average: two cache lines.
 pub(crate) const SLOTS_PER_BUCKET: u32 = 16;
@@ -79,12 +84,18 @@ pub(crate) const MARK_LEN: usize = 12;
 pub(crate) const VARINT_MAX: usize = 10;
 /// No difference of two offsets / 8 is longer (33 bits, 7 per byte).
 pub(crate) const DELTA_MAX: usize = 5;
-/// No entry takes more beside its name, its deltas and its skip points.
-pub(crate) const ENTRY_HEAD_MAX: usize = 4 * VARINT_MAX;
+/// No entry of a key takes more beside its name and its postings: the kind, and three numbers
+/// that are below 2^32 like the blob.
+pub(crate) const KEY_HEAD_MAX: u64 = 1 + 3 * 5;
+/// Likewise of a stream, which has a version besides.
+pub(crate) const STREAM_HEAD_MAX: u64 = KEY_HEAD_MAX + VARINT_MAX as u64;
+/// No posting takes more: its delta, and its part of a skip point.
+pub(crate) const POSTING_MAX: u64 = DELTA_MAX as u64 + 1;
 
 const _: () = assert!(HEADER_LEN == 32 && HEADER_LEN.is_multiple_of(ALIGN));
 const _: () = assert!(HEADER_LEN < BLOCK && BLOCK.is_multiple_of(ALIGN));
 const _: () = assert!(OFFSET_END / 8 == 1 << 32);
+const _: () = assert!(SKIP_LEN < POSTINGS_PER_SKIP);
 const _: () = assert!(SLOT_LEN == 8 && MARK_LEN == 12 && SKIP_LEN == 8);
 // A u32 is an index everywhere below; `as usize` on one loses nothing.
 const _: () = assert!(usize::BITS >= 32);
@@ -94,6 +105,8 @@ const _: () = assert!(usize::BITS >= 32);
 pub(crate) struct Counts {
     pub(crate) blob_len: u32,
     pub(crate) streams: u32,
+    /// The entries that are no streams.
+    pub(crate) keys: u32,
     pub(crate) ids: u32,
     pub(crate) marks: u32,
 }
@@ -112,7 +125,7 @@ pub(crate) struct BucketPlaces {
 pub(crate) struct Places {
     pub(crate) blob: Range<usize>,
     pub(crate) stops: Range<usize>,
-    pub(crate) streams: BucketPlaces,
+    pub(crate) entries: BucketPlaces,
     pub(crate) ids: BucketPlaces,
     pub(crate) marks: Range<usize>,
     pub(crate) body_end: usize,
@@ -135,16 +148,17 @@ impl Places {
             Some(section)
         };
         let blob = next(counts.blob_len, 1)?;
-        let stops = next(counts.streams.div_ceil(STREAMS_PER_STOP), STOP_LEN)?;
+        let entries = counts.streams.checked_add(counts.keys)?;
+        let stops = next(entries.div_ceil(ENTRIES_PER_STOP), STOP_LEN)?;
         let mut hashed = |slot_count: u32| -> Option<BucketPlaces> {
             let buckets = buckets_for(slot_count);
             let ends = next(buckets, BUCKET_END_LEN)?;
             Some(BucketPlaces { buckets, slot_count, ends, slots: next(slot_count, SLOT_LEN)? })
         };
-        let streams = hashed(counts.streams)?;
+        let entries = hashed(entries)?;
         let ids = hashed(counts.ids)?;
         let marks = next(counts.marks, MARK_LEN)?;
-        Some(Places { blob, stops, streams, ids, marks, body_end: end })
+        Some(Places { blob, stops, entries, ids, marks, body_end: end })
     }
 
     /// The sections in order.
@@ -152,8 +166,8 @@ impl Places {
         [
             &self.blob,
             &self.stops,
-            &self.streams.ends,
-            &self.streams.slots,
+            &self.entries.ends,
+            &self.entries.slots,
             &self.ids.ends,
             &self.ids.slots,
             &self.marks,
@@ -178,15 +192,15 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_without_overlap() {
-        let places =
-            Places::of(Counts { blob_len: 13, streams: 17, ids: 33, marks: 3 }).expect("small");
+        let places = Places::of(Counts { blob_len: 13, streams: 9, keys: 8, ids: 33, marks: 3 })
+            .expect("small");
         let mut end = HEADER_LEN;
         for section in places.sections() {
             assert!(section.start >= end && section.start < end + ALIGN);
             assert!(section.start.is_multiple_of(ALIGN));
             end = section.end;
         }
-        assert_eq!(places.streams.buckets, 2);
+        assert_eq!(places.entries.buckets, 2);
         assert_eq!(places.ids.buckets, 3);
         assert_eq!(places.body_end, end.next_multiple_of(ALIGN));
     }

@@ -16,13 +16,24 @@
 //! place of a record in its segment file in bytes, a multiple of 8 below [`OFFSET_END`].
 //!
 //! ```
-//! use annals_index::{Mark, Run, RunMeta, Span, Table, build};
+//! use annals_index::{Kind, Mark, Run, RunMeta, Span, Table, TableEvent, build};
 //!
 //! let mut table = Table::new(1);
 //! table.mark(1, 4096)?;
-//! table.insert("account-7", 1, 0xa1, 1, 4160)?;
-//! table.insert("account-7", 2, 0xa2, 2, 4288)?;
-//! table.insert("account-9", 1, 0xa3, 3, 4416)?;
+//! let first = TableEvent {
+//!     stream: "account-7",
+//!     version: 1,
+//!     id: 0xa1,
+//!     position: 1,
+//!     offset: 4160,
+//!     category: "account",
+//!     event_type: "Opened",
+//!     others: &[(Kind::Tag, "branch:4")],
+//! };
+//! table.insert(&first)?;
+//! table.insert(&TableEvent { version: 2, id: 0xa2, position: 2, offset: 4288, ..first })?;
+//! let other = TableEvent { stream: "account-9", id: 0xa3, others: &[], ..first };
+//! table.insert(&TableEvent { position: 3, offset: 4416, ..other })?;
 //!
 //! let run = Run::open(build(&table, &RunMeta { segment: 1, ..RunMeta::default() }))?;
 //! assert_eq!(run.stream("account-7")?, Some(Span { first_version: 1, count: 2 }));
@@ -32,37 +43,44 @@
 //! run.offsets("account-7", 2..=u64::MAX, &mut offsets)?;
 //! run.ids(0xa3, &mut offsets)?;
 //! assert_eq!(offsets, [4288, 4416]);
+//! assert_eq!(run.count(Kind::Category, "account")?, 3);
+//! assert_eq!(run.last(Kind::Tag, "branch:4")?, Some(4288));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod body;
 mod buckets;
 mod bytes;
+mod entries;
 mod entry;
 mod error;
 mod footer;
 mod hash;
+mod keys;
+mod kind;
 mod layout;
 mod names;
 mod places;
 mod postings;
 mod run;
 mod span;
-mod streams;
 mod table;
 mod varint;
 mod verify;
 mod writer;
 
 #[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
 mod hostile_tests;
 
 pub use bytes::RunBytes;
+pub use entries::{Keys, Streams};
 pub use error::{Part, RunError, TableError};
 pub use footer::RunMeta;
+pub use kind::Kind;
 pub use layout::OFFSET_END;
 pub use run::Run;
 pub use span::{Mark, Span};
-pub use streams::Streams;
-pub use table::Table;
+pub use table::{Table, TableEvent};
 pub use writer::build;

@@ -1,4 +1,4 @@
-//! A hash map from names, which only grows: the streams of a `Table`.
+//! A hash map from names, which only grows: the streams and keys of a `Table`.
 //!
 //! The standard map would keep name and content in its cells: an allocation per name, and
 //! milliseconds under the append lock whenever it grows. Here a cell is 8 bytes, names lie one
@@ -48,6 +48,12 @@ pub(crate) enum Found {
     New(u32),
 }
 
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Names::with_capacity(0)
+    }
+}
+
 impl<T> Names<T> {
     pub(crate) fn with_capacity(names: usize) -> Names<T> {
         let mut all = Names {
@@ -82,6 +88,18 @@ impl<T> Names<T> {
         self.entries.get_mut(number).map(|entry| &mut entry.content)
     }
 
+    /// Whether this is the name with this number.
+    pub(crate) fn is(&self, number: usize, name: &str) -> bool {
+        self.entries.get(number).is_some_and(|entry| self.is_of(entry, name))
+    }
+
+    /// As bytes: where characters end needs no look.
+    fn is_of(&self, entry: &Entry<T>, name: &str) -> bool {
+        let start = entry.start as usize;
+        let found = self.text.as_bytes().get(start..start + entry.len as usize);
+        found == Some(name.as_bytes())
+    }
+
     fn name(&self, entry: &Entry<T>) -> &str {
         let start = entry.start as usize;
         self.text.get(start..start + entry.len as usize).unwrap_or("")
@@ -93,7 +111,7 @@ impl<T> Names<T> {
             let Some(number) = cell.number.checked_sub(1) else { break };
             if cell.hash == hash
                 && let Some(entry) = self.entries.get(number as usize)
-                && self.name(entry) == name
+                && self.is_of(entry, name)
             {
                 return Found::Number(number as usize);
             }

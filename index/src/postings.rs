@@ -1,38 +1,43 @@
 //! A growing list of offsets / 8 that costs no allocation while it is short.
 //!
-//! Most streams have a handful of events in one segment; a vector for each would be an
-//! allocation more per new stream on the append path, and twice the memory.
+//! Most streams have a handful of events in one segment, and many other keys have one; a vector
+//! for each would be an allocation more per new key on the append path, and twice the memory.
 
-/// Fits the vector's three words and a tag.
-const FEW: usize = 7;
-
+/// Up to `FEW` of them lie in place. Seven take four words, three take three (the least, since
+/// the vector has as many).
 #[derive(Clone, Debug)]
-pub(crate) enum Postings {
+pub(crate) enum Postings<const FEW: usize> {
     Few { len: u8, at: [u32; FEW] },
     Many(Vec<u32>),
 }
 
-impl Postings {
-    pub(crate) const fn one(first: u32) -> Postings {
-        let mut at = [0; FEW];
-        at[0] = first;
-        Postings::Few { len: 1, at }
+impl<const FEW: usize> Postings<FEW> {
+    pub(crate) fn one(first: u32) -> Postings<FEW> {
+        let mut few = Postings::Few { len: 0, at: [0; FEW] };
+        few.push(first);
+        few
     }
 
-    pub(crate) fn push(&mut self, posting: u32) {
+    /// Returns how many bytes more it takes on the heap now.
+    pub(crate) fn push(&mut self, posting: u32) -> usize {
         match self {
             Postings::Few { len, at } => {
                 if let Some(free) = at.get_mut(usize::from(*len)) {
                     *free = posting;
                     *len += 1;
-                } else {
-                    let mut many = Vec::with_capacity(2 * FEW + 2);
-                    many.extend_from_slice(at);
-                    many.push(posting);
-                    *self = Postings::Many(many);
+                    return 0;
                 }
+                let mut many = Vec::with_capacity(2 * FEW + 2);
+                many.extend_from_slice(at);
+                many.push(posting);
+                *self = Postings::Many(many);
+                self.heap_bytes()
             }
-            Postings::Many(many) => many.push(posting),
+            Postings::Many(many) => {
+                let before = many.capacity();
+                many.push(posting);
+                (many.capacity() - before) * size_of::<u32>()
+            }
         }
     }
 
@@ -43,8 +48,7 @@ impl Postings {
         }
     }
 
-    /// Bytes on the heap.
-    pub(crate) fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         match self {
             Postings::Few { .. } => 0,
             Postings::Many(many) => many.capacity() * size_of::<u32>(),
@@ -56,19 +60,27 @@ impl Postings {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_pushed_is_there_in_order() {
-        let mut postings = Postings::one(0);
+    fn in_order<const FEW: usize>() {
+        let mut postings = Postings::<FEW>::one(0);
+        let mut heap = 0;
         for n in 1..100 {
             assert_eq!(postings.as_slice().len(), n as usize);
-            postings.push(n);
+            heap += postings.push(n);
+            assert_eq!(heap, postings.heap_bytes());
         }
         assert!(postings.as_slice().iter().copied().eq(0..100));
     }
 
     #[test]
-    fn short_lists_take_four_words() {
-        assert_eq!(size_of::<Postings>(), 32);
-        assert_eq!(Postings::one(1).heap_bytes(), 0);
+    fn what_was_pushed_is_there_in_order() {
+        in_order::<7>();
+        in_order::<3>();
+    }
+
+    #[test]
+    fn short_lists_take_four_words_or_three() {
+        assert_eq!(size_of::<Postings<7>>(), 32);
+        assert_eq!(size_of::<Postings<3>>(), 24);
+        assert_eq!(Postings::<7>::one(1).heap_bytes(), 0);
     }
 }

@@ -1,18 +1,20 @@
-//! An open run: the public questions. The answers are found in `streams`, `buckets`, `places`.
+//! An open run: the public questions. The answers are found in `entries`, `buckets`, `places`.
 
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::body::Body;
 use crate::buckets;
 use crate::bytes::RunBytes;
+use crate::entries::{self, Keys, Streams, Walk};
+use crate::entry::Entry;
 use crate::error::{Part, RunError, wide};
 use crate::footer::{self, Footer, RunMeta};
 use crate::hash;
+use crate::kind::{Kind, STREAM};
 use crate::layout::ALIGN;
 use crate::places;
 use crate::span::{Mark, Span};
-use crate::streams::{self, Streams};
 use crate::verify;
 
 /// An immutable index over bytes that somebody else holds.
@@ -24,16 +26,26 @@ use crate::verify;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use annals_index::{Run, RunMeta, Table, build};
+/// use annals_index::{Kind, Run, RunMeta, Table, TableEvent, build};
 ///
 /// let mut table = Table::new(1);
-/// table.insert("cart-1", 1, 0xabc, 1, 64)?;
+/// table.insert(&TableEvent {
+///     stream: "cart-1",
+///     version: 1,
+///     id: 0xabc,
+///     position: 1,
+///     offset: 64,
+///     category: "cart",
+///     event_type: "Opened",
+///     others: &[(Kind::Tag, "vip"), (Kind::Tag, "web")],
+/// })?;
 /// let bytes: Arc<[u8]> = build(&table, &RunMeta::default()).into();
 /// let run = Run::open(Arc::clone(&bytes))?;
 /// let mut candidates = Vec::new();
 /// run.ids(0xabc, &mut candidates)?;
 /// assert_eq!(candidates, [64]);
 /// assert_eq!(run.stream("cart-2")?, None);
+/// assert_eq!((run.count(Kind::Tag, "vip")?, run.last(Kind::Tag, "vip")?), (1, Some(64)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Run<B> {
@@ -74,7 +86,7 @@ impl<B: RunBytes> Run<B> {
     /// # Errors
     /// [`RunError::Damaged`] where the look-up touches damage.
     pub fn stream(&self, name: &str) -> Result<Option<Span>, RunError> {
-        Ok(streams::find(&self.body, name)?.map(|entry| entry.span))
+        Ok(entries::find(&self.body, STREAM, name)?.map(|entry| entry.span))
     }
 
     /// Appends to `out` the offsets of those events of a stream that are here and have one of
@@ -88,7 +100,7 @@ impl<B: RunBytes> Run<B> {
         versions: RangeInclusive<u64>,
         out: &mut Vec<u64>,
     ) -> Result<(), RunError> {
-        let Some(entry) = streams::find(&self.body, name)? else { return Ok(()) };
+        let Some(entry) = entries::find(&self.body, STREAM, name)? else { return Ok(()) };
         let Some(wanted) = entry.span.indexes(*versions.start(), *versions.end()) else {
             return Ok(());
         };
@@ -119,11 +131,20 @@ impl<B: RunBytes> Run<B> {
     /// All streams, sorted by the bytes of their names.
     ///
     /// ```
-    /// # use annals_index::{Run, RunMeta, Table, build};
+    /// # use annals_index::{Run, RunMeta, Table, TableEvent, build};
     /// # let mut table = Table::new(1);
-    /// # table.insert("cart-2", 1, 1, 1, 64)?;
-    /// # table.insert("cart-1", 1, 2, 2, 72)?;
-    /// # table.insert("user-1", 1, 3, 3, 80)?;
+    /// # for (position, stream) in [(1, "cart-2"), (2, "cart-1"), (3, "user-1")] {
+    /// #     table.insert(&TableEvent {
+    /// #         stream,
+    /// #         version: 1,
+    /// #         id: 0,
+    /// #         position,
+    /// #         offset: position * 64,
+    /// #         category: "",
+    /// #         event_type: "",
+    /// #         others: &[],
+    /// #     })?;
+    /// # }
     /// # let run = Run::open(build(&table, &RunMeta::default()))?;
     /// let names = run.streams().map(|found| Ok(found?.0)).collect::<Result<Vec<_>, _>>();
     /// assert_eq!(names.map_err(|e: annals_index::RunError| e)?, ["cart-1", "cart-2", "user-1"]);
@@ -132,17 +153,80 @@ impl<B: RunBytes> Run<B> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn streams(&self) -> Streams<'_, B> {
-        Streams::new(&self.body, "", "")
+        Streams(Walk::of(&self.body, STREAM, "", ""))
     }
 
     /// The streams whose names are not less than `first`, sorted likewise.
     pub fn streams_from(&self, first: &str) -> Streams<'_, B> {
-        Streams::new(&self.body, first, "")
+        Streams(Walk::of(&self.body, STREAM, first, ""))
     }
 
     /// The streams whose names start with `prefix`, sorted likewise.
     pub fn streams_with_prefix(&self, prefix: &str) -> Streams<'_, B> {
-        Streams::new(&self.body, prefix, prefix)
+        Streams(Walk::of(&self.body, STREAM, prefix, prefix))
+    }
+
+    /// How many records have this key; 0 if none has. Costs one bucket, and an entry besides if it
+    /// is here.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage.
+    pub fn count(&self, kind: Kind, key: &str) -> Result<u64, RunError> {
+        Ok(self.key(kind, key)?.map_or(0, |entry| entry.span.count))
+    }
+
+    /// Appends to `out` the offsets of the records that have this key, of those with these
+    /// indexes (counted from 0 in the order of offsets), ascending. Indexes beyond the count have
+    /// none. Decodes at most 127 postings that were not asked for.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage; `out` is as it was.
+    pub fn postings(
+        &self,
+        kind: Kind,
+        key: &str,
+        indexes: Range<u64>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), RunError> {
+        let Some(entry) = self.key(kind, key)? else { return Ok(()) };
+        // Such entries count their postings as versions from 1 on.
+        let first = indexes.start.saturating_add(1);
+        let Some(wanted) = entry.span.indexes(first, indexes.end) else { return Ok(()) };
+        let before = out.len();
+        entry.offsets(&self.body, wanted, out).inspect_err(|_| out.truncate(before))
+    }
+
+    /// How many records with this key lie below `offset`, which is the index of the first one at
+    /// or after it. A binary search, then at most 128 postings are decoded.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage.
+    pub fn rank(&self, kind: Kind, key: &str, offset: u64) -> Result<u64, RunError> {
+        match self.key(kind, key)? {
+            Some(entry) => entry.rank(&self.body, offset),
+            None => Ok(0),
+        }
+    }
+
+    /// The offset of the newest record with this key. Decodes at most 128 postings.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage.
+    pub fn last(&self, kind: Kind, key: &str) -> Result<Option<u64>, RunError> {
+        match self.key(kind, key)? {
+            Some(entry) => entry.last(&self.body).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The keys of a kind that start with `prefix`, sorted by their bytes, each with the number
+    /// of its records.
+    pub fn keys(&self, kind: Kind, prefix: &str) -> Keys<'_, B> {
+        Keys(Walk::of(&self.body, kind.byte(), prefix, prefix))
+    }
+
+    fn key(&self, kind: Kind, key: &str) -> Result<Option<Entry>, RunError> {
+        entries::find(&self.body, kind.byte(), key)
     }
 
     /// Reads the whole run and compares every CRC, also of blocks that were checked before, then

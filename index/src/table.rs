@@ -2,33 +2,51 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use foldhash::fast::RandomState;
 
+use crate::bytes::narrow;
 use crate::error::{TableError, wide};
-use crate::layout::{ALIGN, DELTA_MAX, ENTRY_HEAD_MAX, OFFSET_END};
+use crate::keys::{self, Keys};
+use crate::kind::Kind;
+use crate::layout::{ALIGN, OFFSET_END, POSTING_MAX, STREAM_HEAD_MAX};
 use crate::names::{Found, Names};
 use crate::postings::Postings;
 use crate::span::{Mark, Span};
 
-/// In memory: streams, ids and positions of one contiguous range of a segment.
+/// In memory: streams and other keys, ids and positions of one contiguous range of a segment.
 ///
-/// Taking an event costs two hash map entries and no allocation but for growth. Measured: 35 ns
-/// in one stream; 130 to 180 ns where 90,000 streams are hit at random, nearly all of it cache
-/// misses. It never holds more than what [`build`] can put into one run, so building cannot fail.
+/// Taking an event costs two hash map entries, one more for each tag, correlation and cause, and
+/// no allocation but for growth. Measured: 35 ns in one stream; 130 to 180 ns where 90,000 streams
+/// are hit at random, nearly all of it cache misses; besides, some 50 ns for a tag that was seen
+/// before and 150 ns for a new one. It never holds more than what [`build`] can put into one run,
+/// so building cannot fail.
 ///
 /// Not synchronised: one writer, or many readers.
 ///
 /// ```
-/// use annals_index::{Span, Table, TableError};
+/// use annals_index::{Kind, Span, Table, TableError, TableEvent};
 ///
 /// let mut table = Table::new(101);
-/// table.insert("cart-1", 7, 0xabc, 101, 64)?;
-/// table.insert("cart-1", 8, 0xabd, 102, 128)?;
+/// let first = TableEvent {
+///     stream: "cart-1",
+///     version: 7,
+///     id: 0xabc,
+///     position: 101,
+///     offset: 64,
+///     category: "cart",
+///     event_type: "Filled",
+///     others: &[],
+/// };
+/// table.insert(&first)?;
+/// table.insert(&TableEvent { version: 8, id: 0xabd, position: 102, offset: 128, ..first })?;
 /// assert_eq!(table.stream("cart-1"), Some(Span { first_version: 7, count: 2 }));
 /// assert_eq!(table.id(0xabd), Some(128));
 /// assert_eq!(table.last_position(), 102);
+/// let mut offsets = Vec::new();
+/// table.postings(Kind::Type, "Filled", 0..u64::MAX, &mut offsets);
+/// assert_eq!(offsets, [64, 128]);
 /// # Ok::<(), TableError>(())
 /// ```
 ///
@@ -49,12 +67,15 @@ pub struct Table {
     spilled: usize,
     /// The stream entries of this table's run are not longer than this many bytes.
     blob_bound: u64,
+    pub(crate) keys: Keys,
 }
 
 #[derive(Clone, Debug)]
-struct Stream {
-    first_version: u64,
-    postings: Postings,
+pub(crate) struct Stream {
+    pub(crate) first_version: u64,
+    /// Number of its category among the names of those.
+    category: u32,
+    pub(crate) postings: Postings<7>,
 }
 
 impl Stream {
@@ -73,10 +94,62 @@ impl Hash for Id {
     }
 }
 
-/// What one event may add to the stream entries of a run: its delta and a part of a skip point.
-const EVENT_BOUND: u64 = DELTA_MAX as u64 + 1;
-/// What a new stream may add besides its name.
-const STREAM_BOUND: u64 = ENTRY_HEAD_MAX as u64;
+/// What a new stream may add to the entries of a run.
+const fn new_stream(name: &str) -> u64 {
+    STREAM_HEAD_MAX + POSTING_MAX + name.len() as u64
+}
+
+/// An event for a table: what it is found by.
+///
+/// ```
+/// use annals_index::{Kind, Table, TableEvent};
+///
+/// let mut table = Table::new(1);
+/// table.insert(&TableEvent {
+///     stream: "order-17",
+///     version: 1,
+///     id: 0xabc,
+///     position: 1,
+///     offset: 4096,
+///     category: "order",
+///     event_type: "OrderPlaced",
+///     others: &[(Kind::Tag, "customer:9"), (Kind::Correlation, "cart-3")],
+/// })?;
+/// assert_eq!(table.count(Kind::Category, "order"), 1);
+/// assert_eq!(table.last(Kind::Tag, "customer:9"), Some(4096));
+/// # Ok::<(), annals_index::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TableEvent<'a> {
+    /// Name of its stream.
+    pub stream: &'a str,
+    /// Its place in the stream, one after that of the event before.
+    pub version: u64,
+    /// Its id.
+    pub id: u128,
+    /// Its place in the log.
+    pub position: u64,
+    /// Place of its record in the segment, in bytes: a multiple of 8 below
+    /// [`OFFSET_END`](crate::OFFSET_END).
+    pub offset: u64,
+    /// Category of its stream. A table looks at that of the first event that it gets of a stream,
+    /// and takes it for all others of the stream.
+    pub category: &'a str,
+    /// Its type.
+    pub event_type: &'a str,
+    /// Its tags, correlation and cause. What is here twice counts once.
+    pub others: &'a [(Kind, &'a str)],
+}
+
+impl TableEvent<'_> {
+    /// What this event may add to the entries of a run, if all of its keys are new.
+    fn most(&self) -> u64 {
+        let others = self.others.iter().map(|(_, key)| keys::most(wide(key.len()))).sum::<u64>();
+        let of_all =
+            keys::most(wide(self.category.len())) + keys::most(wide(self.event_type.len()));
+        new_stream(self.stream) + of_all + others
+    }
+}
 
 impl Table {
     /// An empty table. `first_position` is the position of the first event that it may hold.
@@ -100,7 +173,17 @@ impl Table {
             marks: Vec::new(),
             spilled: 0,
             blob_bound: 0,
+            keys: Keys::default(),
         }
+    }
+
+    /// An empty table with memory for as much as there is in `before`, the keys of all kinds
+    /// included: for the next segment of a log, which is most often much like the one before.
+    #[must_use]
+    pub fn sized_like(first_position: u64, before: &Table) -> Table {
+        let events = usize::try_from(before.events).unwrap_or(0);
+        let keys = Keys::sized_like(&before.keys);
+        Table { keys, ..Table::with_capacity(first_position, events, before.stream_count()) }
     }
 
     /// Takes an event. To be called in the order of positions and offsets; the versions of a
@@ -108,50 +191,99 @@ impl Table {
     ///
     /// # Errors
     /// [`TableError`], and nothing has changed, if a number is out of range or order, or the run
-    /// of this table would become too large (not below 4 GiB of segment, where a
-    /// record is longer than its stream's name and 46 bytes).
-    pub fn insert(
-        &mut self,
-        stream: &str,
-        version: u64,
-        id: u128,
-        position: u64,
-        offset: u64,
-    ) -> Result<(), TableError> {
-        let posting = posting(offset)?;
-        let late = position < self.next_position || u64::from(posting) < self.next_posting;
-        if late || position == u64::MAX {
-            return Err(TableError::Order { position, offset });
+    /// of this table could become too large. That is never below 640 MiB of segment, if every
+    /// name stands in its record with a byte for its length, and a record has 60 bytes besides:
+    /// the worst is a segment of nothing but new tags of 3 bytes, of which each may take 25 bytes
+    /// in a run.
+    pub fn insert(&mut self, event: &TableEvent<'_>) -> Result<(), TableError> {
+        let posting = posting(event.offset)?;
+        let late = event.position < self.next_position || u64::from(posting) < self.next_posting;
+        if late || event.position == u64::MAX {
+            return Err(TableError::Order { position: event.position, offset: event.offset });
         }
-        let bound = self.blob_bound + EVENT_BOUND;
-        match self.streams.find(stream) {
-            Found::Number(number) => {
-                let Some(known) = self.streams.get_mut(number) else {
-                    return Err(TableError::Full);
-                };
-                let expected = known.span().last_version().saturating_add(1);
-                if version != expected || version == u64::MAX {
-                    return Err(TableError::Version { expected, found: version });
-                }
-                self.blob_bound = within_u32(bound)?;
-                let before = known.postings.heap_bytes();
-                known.postings.push(posting);
-                self.spilled += known.postings.heap_bytes() - before;
-            }
-            Found::New(hash) => {
-                if version == 0 || version == u64::MAX {
-                    return Err(TableError::Version { expected: 1, found: version });
-                }
-                self.blob_bound = within_u32(bound + STREAM_BOUND + wide(stream.len()))?;
-                let postings = Postings::one(posting);
-                self.streams.add(stream, hash, Stream { first_version: version, postings });
-            }
+        self.fits(event.most())?;
+        match self.streams.find(event.stream) {
+            Found::Number(number) => self.next_of(number, event, posting)?,
+            Found::New(hash) => self.first_of(hash, event, posting)?,
         }
-        self.ids.entry(Id(id.to_ne_bytes())).or_insert(posting);
-        self.next_position = position + 1;
+        self.keys.add_type(event.event_type, posting);
+        for &(kind, key) in event.others {
+            self.keys.add(kind, key, posting);
+        }
+        self.ids.entry(Id(event.id.to_ne_bytes())).or_insert(posting);
+        self.next_position = event.position + 1;
         self.next_posting = u64::from(posting) + 1;
         self.events += 1;
         Ok(())
+    }
+
+    /// The next event of a stream that is here.
+    fn next_of(
+        &mut self,
+        number: usize,
+        event: &TableEvent<'_>,
+        posting: u32,
+    ) -> Result<(), TableError> {
+        let Some(stream) = self.streams.get_mut(number) else { return Err(TableError::Full) };
+        let expected = stream.span().last_version().saturating_add(1);
+        if event.version != expected || event.version == u64::MAX {
+            return Err(TableError::Version { expected, found: event.version });
+        }
+        self.spilled += stream.postings.push(posting);
+        self.keys.again(Kind::Category, stream.category as usize, posting);
+        self.blob_bound += POSTING_MAX;
+        Ok(())
+    }
+
+    /// The first event of a stream here.
+    fn first_of(
+        &mut self,
+        hash: u32,
+        event: &TableEvent<'_>,
+        posting: u32,
+    ) -> Result<(), TableError> {
+        let first_version = event.version;
+        if first_version == 0 || first_version == u64::MAX {
+            return Err(TableError::Version { expected: 1, found: first_version });
+        }
+        let category = narrow(self.keys.add_category(event.category, posting));
+        let stream = Stream { first_version, category, postings: Postings::one(posting) };
+        self.streams.add(event.stream, hash, stream);
+        self.blob_bound += new_stream(event.stream);
+        Ok(())
+    }
+
+    /// Takes a record that is no event and has this key. To be called in the order of offsets,
+    /// which ascend over events and records together.
+    ///
+    /// # Errors
+    /// As [`insert`](Table::insert).
+    pub fn insert_record(&mut self, kind: Kind, key: &str, offset: u64) -> Result<(), TableError> {
+        let posting = posting(offset)?;
+        if u64::from(posting) < self.next_posting {
+            return Err(TableError::Order { position: self.next_position, offset });
+        }
+        self.fits(keys::most(wide(key.len())))?;
+        self.keys.add(kind, key, posting);
+        self.next_posting = u64::from(posting) + 1;
+        Ok(())
+    }
+
+    /// Whether a place in the blob would still fit a slot, were it this much longer.
+    fn fits(&self, more: u64) -> Result<(), TableError> {
+        let bound = self.bound().saturating_add(more);
+        if bound > u64::from(u32::MAX) { Err(TableError::Full) } else { Ok(()) }
+    }
+
+    /// The blob of this table's run is not longer than this many bytes.
+    pub(crate) const fn bound(&self) -> u64 {
+        self.blob_bound.saturating_add(self.keys.blob_bound)
+    }
+
+    /// As if there were this much more.
+    #[cfg(test)]
+    pub(crate) const fn fill_up(&mut self, bytes: u64) {
+        self.blob_bound += bytes;
     }
 
     /// Notes that the event `position` is the first one at or after `offset`. Ascending in both;
@@ -239,6 +371,7 @@ impl Table {
         let ids = self.ids.capacity() * (size_of::<(Id, u32)>() + 1);
         ids + ids / 7
             + self.streams.heap_bytes()
+            + self.keys.heap_bytes()
             + self.marks.capacity() * size_of::<Mark>()
             + self.spilled
     }
@@ -246,10 +379,20 @@ impl Table {
     /// The streams here, sorted by the bytes of their names. Sorts on every call.
     ///
     /// ```
-    /// # use annals_index::{Table, TableError};
+    /// # use annals_index::{Table, TableError, TableEvent};
+    /// # let event = |stream, position| TableEvent {
+    /// #     stream,
+    /// #     version: 1,
+    /// #     id: 0,
+    /// #     position,
+    /// #     offset: position * 8,
+    /// #     category: "",
+    /// #     event_type: "",
+    /// #     others: &[],
+    /// # };
     /// let mut table = Table::new(1);
-    /// table.insert("b", 1, 1, 1, 64)?;
-    /// table.insert("a", 1, 2, 2, 72)?;
+    /// table.insert(&event("b", 1))?;
+    /// table.insert(&event("a", 2))?;
     /// assert!(table.streams().map(|(name, _)| name).eq(["a", "b"]));
     /// # Ok::<(), TableError>(())
     /// ```
@@ -269,14 +412,45 @@ impl Table {
         sorted.into_iter()
     }
 
-    /// Name, first version and offsets / 8 of every stream, sorted by name.
-    pub(crate) fn sorted_streams(&self) -> Vec<(&str, u64, &[u32])> {
-        let mut sorted: Vec<_> = self
-            .streams
-            .iter()
-            .map(|(name, stream)| (name, stream.first_version, stream.postings.as_slice()))
-            .collect();
-        sorted.sort_unstable_by_key(|(name, ..)| *name);
+    /// How many records have this key; 0 if none has.
+    #[must_use]
+    pub fn count(&self, kind: Kind, key: &str) -> u64 {
+        wide(self.keys.get(kind, key).len())
+    }
+
+    /// Appends to `out` the offsets of the records that have this key, of those with these
+    /// indexes (counted from 0 in the order of offsets), ascending. Indexes beyond the count have
+    /// none.
+    pub fn postings(&self, kind: Kind, key: &str, indexes: Range<u64>, out: &mut Vec<u64>) {
+        let wanted = self.keys.part(kind, key, indexes);
+        out.extend(wanted.iter().map(|&posting| offset(posting)));
+    }
+
+    /// How many records with this key lie below `offset`, which is the index of the first one at
+    /// or after it. A binary search.
+    #[must_use]
+    pub fn rank(&self, kind: Kind, key: &str, offset: u64) -> u64 {
+        let below = |posting: &u32| self::offset(*posting) < offset;
+        wide(self.keys.get(kind, key).partition_point(below))
+    }
+
+    /// The offset of the newest record with this key.
+    #[must_use]
+    pub fn last(&self, kind: Kind, key: &str) -> Option<u64> {
+        self.keys.get(kind, key).last().map(|&posting| offset(posting))
+    }
+
+    /// The keys of a kind that start with `prefix`, sorted by their bytes, each with the number
+    /// of its records. Sorts on every call.
+    pub fn keys(&self, kind: Kind, prefix: &str) -> impl Iterator<Item = (&str, u64)> {
+        let sorted = self.keys.sorted(kind, prefix).into_iter();
+        sorted.map(|(key, postings)| (key, wide(postings.len())))
+    }
+
+    /// Every stream, sorted by name.
+    pub(crate) fn sorted_streams(&self) -> Vec<(&str, &Stream)> {
+        let mut sorted: Vec<_> = self.streams.iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
         sorted
     }
 
@@ -302,9 +476,4 @@ fn posting(offset: u64) -> Result<u32, TableError> {
 
 fn offset(posting: u32) -> u64 {
     u64::from(posting) * wide(ALIGN)
-}
-
-/// `bound`, if it can stand in a slot.
-fn within_u32(bound: u64) -> Result<u64, TableError> {
-    if bound > u64::from(u32::MAX) { Err(TableError::Full) } else { Ok(bound) }
 }

@@ -5,11 +5,12 @@ use std::ops::Range;
 use crate::body::Body;
 use crate::buckets;
 use crate::bytes::RunBytes;
+use crate::entries::{self, Walk};
 use crate::error::{Part, RunError, damaged};
 use crate::footer::{self, Footer};
-use crate::layout::{HEADER_LEN, STREAMS_PER_STOP, block_count};
+use crate::kind::STREAM;
+use crate::layout::{ENTRIES_PER_STOP, HEADER_LEN, block_count};
 use crate::places;
-use crate::streams::{self, Streams};
 
 /// Both ends again, every block, every gap, every entry.
 pub(crate) fn whole<B: RunBytes>(body: &Body<B>, footer: &Footer) -> Result<(), RunError> {
@@ -20,10 +21,10 @@ pub(crate) fn whole<B: RunBytes>(body: &Body<B>, footer: &Footer) -> Result<(), 
         body.check_block(block)?;
     }
     padding(body)?;
-    buckets::check(body, &body.places.streams, Part::StreamBuckets)?;
+    buckets::check(body, &body.places.entries, Part::EntryBuckets)?;
     buckets::check(body, &body.places.ids, Part::IdBuckets)?;
     places::check(body)?;
-    all_streams(body, footer)
+    all_entries(body, footer)
 }
 
 fn padding<B: RunBytes>(body: &Body<B>) -> Result<(), RunError> {
@@ -45,31 +46,36 @@ fn zeros<B: RunBytes>(body: &Body<B>, gap: Range<usize>) -> Result<(), RunError>
     }
 }
 
-/// Names ascend, stops point to them, each is found by its hash, and they and their events are
-/// as many as the footer says. With as many slots as streams, no slot points elsewhere.
-fn all_streams<B: RunBytes>(body: &Body<B>, footer: &Footer) -> Result<(), RunError> {
-    let mut before: Option<&str> = None;
-    let (mut count, mut events) = (0u32, 0u64);
-    let mut entries = Streams::new(body, "", "");
-    while let Some(entry) = entries.entry().transpose()? {
-        let (name, entry, at) = entry;
-        let hurt = || damaged(Part::Streams, at);
+/// Kinds and names ascend, stops point to them, each is found by its hash, and they and the
+/// events of the streams are as many as the footer says. With as many slots as entries, no slot
+/// points elsewhere.
+fn all_entries<B: RunBytes>(body: &Body<B>, footer: &Footer) -> Result<(), RunError> {
+    let mut before: Option<(u8, &str)> = None;
+    let (mut streams, mut count, mut events) = (0u32, 0u32, 0u64);
+    for walked in Walk::all(body) {
+        let walked = walked?;
+        let (key, entry) = ((walked.kind, walked.name), walked.entry);
+        let hurt = || damaged(Part::Entries, walked.at);
         entry.check(body)?;
-        let stopped = !count.is_multiple_of(STREAMS_PER_STOP)
-            || streams::stop(body, (count / STREAMS_PER_STOP) as usize)? == at;
-        if !stopped || before.is_some_and(|before| before >= name) {
+        let stopped = !count.is_multiple_of(ENTRIES_PER_STOP)
+            || entries::stop(body, (count / ENTRIES_PER_STOP) as usize)? == walked.at;
+        if !stopped || before.is_some_and(|before| before >= key) {
             return Err(hurt());
         }
-        if streams::find(body, name)?.map(|found| found.end()) != Some(entry.end()) {
-            return Err(damaged(Part::StreamBuckets, body.places.streams.slots.start));
+        if entries::find(body, key.0, key.1)?.map(|found| found.end()) != Some(entry.end()) {
+            return Err(damaged(Part::EntryBuckets, body.places.entries.slots.start));
         }
-        before = Some(name);
+        before = Some(key);
         count = count.checked_add(1).ok_or_else(hurt)?;
-        events = events.checked_add(entry.span.count).ok_or_else(hurt)?;
+        if walked.kind == STREAM {
+            streams = count;
+            events = events.checked_add(entry.span.count).ok_or_else(hurt)?;
+        }
     }
-    if count == footer.counts.streams && events == footer.meta.events {
+    let all = footer.counts.streams.checked_add(footer.counts.keys);
+    if all == Some(count) && streams == footer.counts.streams && events == footer.meta.events {
         Ok(())
     } else {
-        Err(damaged(Part::Streams, body.places.blob.end))
+        Err(damaged(Part::Entries, body.places.blob.end))
     }
 }

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use annals_index::{Run, RunMeta, Table, build};
+use annals_index::{Kind, Run, RunMeta, Table, TableEvent, build};
 
 const EVENTS: u64 = 200_000;
 const STREAMS: u64 = 90_000;
@@ -32,6 +32,20 @@ fn timed<T>(what: &str, times: u64, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// An event of the one category and type that there are, in a record of 320 bytes.
+fn event(stream: &str, version: u64, id: u128, position: u64) -> TableEvent<'_> {
+    TableEvent {
+        stream,
+        version,
+        id,
+        position,
+        offset: position * 320,
+        category: "account",
+        event_type: "MoneyDeposited",
+        others: &[],
+    }
+}
+
 /// Takes the events in batches whose names the caller has just touched, as an append has.
 fn fill(what: &str, table: &mut Table, events: &[(&str, u64, u128)]) {
     let mut spent = Duration::ZERO;
@@ -43,7 +57,8 @@ fn fill(what: &str, table: &mut Table, events: &[(&str, u64, u128)]) {
             if n % 16 == 0 {
                 table.mark(n + 1, 4096 + n * 320).unwrap();
             }
-            table.insert(stream, version, id, n + 1, 4128 + n * 320).unwrap();
+            let event = event(stream, version, id, n + 1);
+            table.insert(&TableEvent { offset: 4128 + n * 320, ..event }).unwrap();
             n += 1;
         }
         spent += start.elapsed();
@@ -127,11 +142,16 @@ fn costs_of_200_000_events_in_90_000_streams() {
 #[ignore = "prints measurements"]
 fn costs_of_one_stream_of_50_000_events() {
     let mut table = Table::new(1);
-    timed("insert", 50_000, || {
+    let mut least = Duration::MAX;
+    for _ in 0..50 {
+        table = Table::with_capacity(1, 50_000, 1);
+        let start = Instant::now();
         for n in 1..=50_000 {
-            table.insert("the-only-one", n, id(n), n, n * 320).unwrap();
+            table.insert(&event("the-only-one", n, id(n), n)).unwrap();
         }
-    });
+        least = least.min(start.elapsed());
+    }
+    println!("insert, least of 50 {:21.1} ns each", least.as_nanos() as f64 / 50_000.0);
     let run = Run::open(build(&table, &RunMeta::default())).unwrap();
     println!("run: {:.2} bytes per event", run.bytes().len() as f64 / 50_000.0);
     let mut out = Vec::with_capacity(50_000);
@@ -143,5 +163,82 @@ fn costs_of_one_stream_of_50_000_events() {
     });
     timed("run: all versions, per event", 50_000, || {
         run.offsets("the-only-one", 1..=50_000, &mut out).unwrap();
+    });
+}
+
+/// 100,000 events, 10 in each stream, of one type and category. `tags` makes their tags.
+fn ten_per_stream<'a>(what: &str, tags: impl Fn(u64) -> &'a [(Kind, &'a str)]) -> Run<Vec<u8>> {
+    const ALL: u64 = 100_000;
+    let names: Vec<_> = (0..ALL / 10).map(|n| format!("account-{n:06}")).collect();
+    let mut table = Table::with_capacity(1, ALL as usize, names.len());
+    let events: Vec<_> = (0..ALL)
+        .map(|n| {
+            let stream = &names[(n % (ALL / 10)) as usize];
+            let event = event(stream, n / (ALL / 10) + 1, id(n), n + 1);
+            TableEvent { others: tags(n), ..event }
+        })
+        .collect();
+    timed(&format!("{what}: insert"), ALL, || {
+        for event in &events {
+            table.insert(event).unwrap();
+        }
+    });
+    println!("{what}: table {:.1} bytes per event", table.heap_bytes() as f64 / ALL as f64);
+    let bytes = timed(&format!("{what}: build"), ALL, || build(&table, &RunMeta::default()));
+    println!("{what}: run {:.2} bytes per event", bytes.len() as f64 / ALL as f64);
+    Run::open(bytes).unwrap()
+}
+
+#[test]
+#[ignore = "prints measurements"]
+fn costs_of_keys() {
+    ten_per_stream("no tags", |_| &[]);
+    let tags = |customers: u64| -> Vec<_> {
+        let texts = (0..100_000).map(move |n| {
+            (format!("customer:{}", scatter(n) % customers), format!("region:{}", n % 20))
+        });
+        texts.collect()
+    };
+    let shared = tags(1_000);
+    let shared: Vec<_> = shared.iter().map(|(a, b)| [(Kind::Tag, &**a), (Kind::Tag, b)]).collect();
+    let run = ten_per_stream("tags, 1000 and 20", |n| &shared[n as usize]);
+    let own: Vec<_> =
+        (0..100_000).map(|n| (format!("customer:{n}"), format!("cart:{n}"))).collect();
+    let own: Vec<_> = own.iter().map(|(a, b)| [(Kind::Tag, &**a), (Kind::Tag, b)]).collect();
+    ten_per_stream("tags, all different", |n| &own[n as usize]);
+
+    let mut out = Vec::with_capacity(100_000);
+    let order: Vec<_> = (0..100_000).map(scatter).collect();
+    let region = "region:7";
+    timed("run: count", 100_000, || {
+        order
+            .iter()
+            .filter(|&n| run.count(Kind::Tag, shared[(n % 1000) as usize][0].1).is_ok())
+            .count()
+    });
+    timed("run: last", 100_000, || {
+        order
+            .iter()
+            .filter(|&n| run.last(Kind::Tag, shared[(n % 20) as usize][1].1).is_ok())
+            .count()
+    });
+    timed("run: rank in 5000", 100_000, || {
+        order.iter().filter(|&n| run.rank(Kind::Tag, region, n % 32_000_000).is_ok()).count()
+    });
+    timed("run: rank in 100000", 100_000, || {
+        order
+            .iter()
+            .filter(|&n| run.rank(Kind::Category, "account", n % 32_000_000).is_ok())
+            .count()
+    });
+    timed("run: all of a category, each", 100_000, || {
+        run.postings(Kind::Category, "account", 0..u64::MAX, &mut out).unwrap();
+    });
+    timed("run: pages of 100, per event", 100_000, || {
+        for page in 0..1000 {
+            out.clear();
+            run.postings(Kind::Category, "account", page * 100..page * 100 + 100, &mut out)
+                .unwrap();
+        }
     });
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use annals_index::{Mark, Run, RunMeta, Span, Table, build};
+use annals_index::{Kind, Mark, Run, RunMeta, Span, Table, TableEvent, build};
 use proptest::prelude::*;
 
 /// The obvious way: everything in sorted maps.
@@ -14,10 +14,21 @@ struct Model {
     streams: BTreeMap<String, (u64, Vec<u64>)>,
     ids: BTreeMap<u128, u64>,
     marks: BTreeMap<u64, u64>,
+    keys: BTreeMap<(Kind, String), Vec<u64>>,
 }
 
-/// One event to come: stream, distance to the record before, whether a mark stands before it.
-type Step = (usize, u64, bool);
+/// One event to come: stream, distance to the record before, whether a mark stands before it, and
+/// what else it is found by.
+type Step = (usize, u64, bool, Others);
+
+/// Number of its type, its tags, correlation and cause (with repetitions), and the control record
+/// that follows it.
+type Others = (usize, Vec<(Kind, String)>, Option<(Kind, String)>);
+
+/// The part before the first hyphen.
+fn category(stream: &str) -> &str {
+    stream.split('-').next().unwrap()
+}
 
 const FIRST_POSITION: u64 = 1000;
 
@@ -25,10 +36,10 @@ fn fill(names: &[String], first_versions: &[u64], steps: &[Step]) -> (Table, Mod
     let mut table = Table::new(FIRST_POSITION);
     let mut model = Model::default();
     let mut offset = 64;
-    for (position, &(stream, gap, marked)) in (FIRST_POSITION..).zip(steps) {
+    for (position, (stream, gap, marked, others)) in (FIRST_POSITION..).zip(steps) {
         offset += gap * 8;
         let name = &names[stream % names.len()];
-        if marked {
+        if *marked {
             table.mark(position, offset).unwrap();
             model.marks.insert(position, offset);
             offset += 8;
@@ -39,8 +50,28 @@ fn fill(names: &[String], first_versions: &[u64], steps: &[Step]) -> (Table, Mod
         postings.push(offset);
         let id = u128::from(position) << 64 | u128::from(offset);
         model.ids.insert(id, offset);
-        table.insert(name, version, id, position, offset).unwrap();
+        let texts: Vec<_> = others.1.iter().map(|(kind, text)| (*kind, text.as_str())).collect();
+        let event = TableEvent {
+            stream: name,
+            version,
+            id,
+            position,
+            offset,
+            category: category(name),
+            event_type: TYPES[others.0],
+            others: &texts,
+        };
+        table.insert(&event).unwrap();
+        let same_for_all = [(Kind::Category, event.category), (Kind::Type, event.event_type)];
+        for &(kind, text) in texts.iter().chain(&same_for_all) {
+            model.note(kind, text, offset);
+        }
         offset += 8;
+        if let Some((kind, key)) = &others.2 {
+            table.insert_record(*kind, key, offset).unwrap();
+            model.note(*kind, key, offset);
+            offset += 8;
+        }
     }
     assert_eq!(table.event_count(), steps.len() as u64);
     assert_eq!(table.last_position(), FIRST_POSITION - 1 + steps.len() as u64);
@@ -49,7 +80,16 @@ fn fill(names: &[String], first_versions: &[u64], steps: &[Step]) -> (Table, Mod
     (table, model)
 }
 
+const TYPES: [&str; 4] = ["Opened", "Closed", "", "cart"];
+
 impl Model {
+    fn note(&mut self, kind: Kind, text: &str, offset: u64) {
+        let postings = self.keys.entry((kind, text.to_owned())).or_default();
+        if postings.last() != Some(&offset) {
+            postings.push(offset);
+        }
+    }
+
     fn spans(&self) -> Vec<(&str, Span)> {
         let span = |(first, postings): &(u64, Vec<u64>)| Span {
             first_version: *first,
@@ -70,6 +110,43 @@ impl Model {
     }
 }
 
+/// Every key, also under the kinds that it is not of.
+fn compare_keys(table: &Table, run: &Run<Vec<u8>>, model: &Model, ranges: &[(u64, u64)]) {
+    for (key, kind) in model.keys.keys().flat_map(|(_, key)| Kind::ALL.map(|kind| (key, kind))) {
+        let expected = model.keys.get(&(kind, key.clone())).map(Vec::as_slice).unwrap_or_default();
+        let count = expected.len() as u64;
+        assert_eq!((table.count(kind, key), run.count(kind, key).unwrap()), (count, count));
+        let last = expected.last().copied();
+        assert_eq!((table.last(kind, key), run.last(kind, key).unwrap()), (last, last));
+        for &(from, to) in ranges.iter().chain(&[(0, u64::MAX), (u64::MAX, u64::MAX)]) {
+            let indexes = (0..).zip(expected).filter(|(index, _)| (from..to).contains(index));
+            let expected: Vec<_> = [7].into_iter().chain(indexes.map(|(_, &o)| o)).collect();
+            let (mut of_table, mut of_run) = (vec![7], vec![7]);
+            table.postings(kind, key, from..to, &mut of_table);
+            run.postings(kind, key, from..to, &mut of_run).unwrap();
+            assert_eq!((&of_table, &of_run), (&expected, &expected));
+        }
+        let near = expected.iter().flat_map(|&offset| [offset - 1, offset, offset + 1]);
+        for offset in near.chain([0, u64::MAX]) {
+            let rank = expected.partition_point(|&posting| posting < offset) as u64;
+            assert_eq!(
+                (table.rank(kind, key, offset), run.rank(kind, key, offset).unwrap()),
+                (rank, rank)
+            );
+        }
+    }
+    for kind in Kind::ALL {
+        for prefix in ["", "a", "cart", "cart-1", "tag", "zz", "ä"] {
+            let of_kind =
+                model.keys.iter().filter(|((k, key), _)| *k == kind && key.starts_with(prefix));
+            let expected: Vec<_> =
+                of_kind.map(|((_, key), p)| (key.as_str(), p.len() as u64)).collect();
+            assert!(table.keys(kind, prefix).eq(expected.iter().copied()));
+            assert!(run.keys(kind, prefix).map(Result::unwrap).eq(expected));
+        }
+    }
+}
+
 fn compare(names: &[String], table: &Table, model: &Model, ranges: &[(u64, u64)]) {
     let run = Run::open(build(table, &RunMeta::default())).unwrap();
     run.verify().unwrap();
@@ -77,6 +154,7 @@ fn compare(names: &[String], table: &Table, model: &Model, ranges: &[(u64, u64)]
     assert_eq!(run.meta().first_position, FIRST_POSITION);
     assert_eq!(run.stream_count(), table.stream_count());
 
+    compare_keys(table, &run, model, ranges);
     let spans = model.spans();
     assert!(table.streams().eq(spans.iter().copied()));
     assert_eq!(run.streams().collect::<Result<Vec<_>, _>>().unwrap(), spans);
@@ -123,6 +201,23 @@ fn names() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[ab]{0,3}|cart-[0-9]{1,3}|\\PC{1,20}|[äß日𝄞-]{1,200}", 1..60)
 }
 
+/// Few texts, so that kinds and streams share them.
+fn others() -> impl Strategy<Value = Others> {
+    let text = "[ab]?|tag-[0-9]{1,2}|cart-1";
+    let kind = prop::sample::select(vec![Kind::Tag, Kind::Tag, Kind::Correlation, Kind::Cause]);
+    let control = prop::sample::select(vec![Kind::Snapshot, Kind::State, Kind::Key]);
+    (
+        0..TYPES.len(),
+        prop_oneof![Just(Vec::new()), prop::collection::vec((kind, text), 0..5)],
+        prop::option::weighted(0.2, (control, text)),
+    )
+}
+
+/// Of a type, and nothing else.
+fn plain() -> Others {
+    (0, Vec::new(), None)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
@@ -130,7 +225,7 @@ proptest! {
     fn table_and_run_agree_with_the_model(
         names in names(),
         first in prop::collection::vec(1u64..1_000_000_000_000, 60),
-        steps in prop::collection::vec((0usize..100, prop_oneof![0u64..40, 0u64..1_000_000], any::<bool>()), 0..600),
+        steps in prop::collection::vec((0usize..100, prop_oneof![0u64..40, 0u64..1_000_000], any::<bool>(), others()), 0..600),
         ranges in prop::collection::vec((0u64..600, 0u64..600), 4),
     ) {
         let mut names = names;
@@ -149,9 +244,10 @@ proptest! {
         first in prop_oneof![Just(1u64), 1u64..u64::MAX / 2],
         gaps in prop::collection::vec(prop_oneof![0u64..3, 0u64..2_000_000], 64),
         ranges in prop::collection::vec((0u64..2100, 0u64..300), 16),
+        others in prop::collection::vec(others(), 16),
     ) {
         let names = ["long".to_owned()];
-        let steps: Vec<Step> = (0..count).map(|n| (0, gaps[n % gaps.len()] / 2, false)).collect();
+        let steps: Vec<Step> = (0..count).map(|n| (0, gaps[n % gaps.len()] / 2, false, others[n % others.len()].clone())).collect();
         let (table, model) = fill(&names, &[first], &steps);
         let ranges: Vec<_> = ranges.iter().map(|&(from, len)| (first - 1 + from, first - 1 + from + len)).collect();
         compare(&names, &table, &model, &ranges);
@@ -166,7 +262,7 @@ fn an_empty_table_is_an_empty_run() {
 
 #[test]
 fn one_event_is_enough() {
-    let (table, model) = fill(&["a".to_owned()], &[5], &[(0, 0, true)]);
+    let (table, model) = fill(&["a".to_owned()], &[5], &[(0, 0, true, plain())]);
     compare(&["a".to_owned()], &table, &model, &[(1, 4), (5, 5), (6, 9)]);
 }
 
@@ -187,7 +283,12 @@ fn ids_that_differ_in_one_half_only_are_told_apart() {
     let mut table = Table::new(1);
     for n in 0..20_000u64 {
         let id = if n % 2 == 0 { u128::from(n) } else { u128::from(n) << 64 };
-        table.insert("s", n + 1, id, n + 1, 64 + n * 8).unwrap();
+        let (category, event_type, others) = ("s", "t", &[]);
+        let (version, position, offset) = (n + 1, n + 1, 64 + n * 8);
+        let stream = "s";
+        let event =
+            TableEvent { stream, version, id, position, offset, category, event_type, others };
+        table.insert(&event).unwrap();
     }
     let run = Run::open(build(&table, &RunMeta::default())).unwrap();
     let mut found = Vec::new();
@@ -206,7 +307,12 @@ fn ids_that_differ_in_one_half_only_are_told_apart() {
 #[test]
 fn the_same_content_gives_the_same_bytes() {
     let names: Vec<_> = (0..500).map(|n| format!("stream-{n}")).collect();
-    let steps: Vec<Step> = (0..3000).map(|n| (n * 7, n as u64 % 5, n % 10 == 0)).collect();
+    let steps: Vec<Step> = (0..3000)
+        .map(|n| {
+            let tags = vec![(Kind::Tag, format!("tag-{}", n % 500)), (Kind::Cause, format!("{n}"))];
+            (n * 7, n as u64 % 5, n % 10 == 0, (n % 4, tags, Some((Kind::Key, format!("{n}")))))
+        })
+        .collect();
     let meta = RunMeta { log: 1, ..RunMeta::default() };
     // Every table seeds its hash maps anew.
     let first = build(&fill(&names, &[1; 500], &steps).0, &meta);

@@ -89,12 +89,11 @@ impl Catalog {
         let mut view = View::clone(&slot);
         let entry = Arc::new(Entry::active(next));
         // About as much as before: growing a map under the lock would hold up everybody.
-        let (events, streams) =
-            view.sources.last().and_then(|source| source.table()).map_or((0, 0), |table| {
-                let table = table.read();
-                (usize::try_from(table.event_count()).unwrap_or(0), table.stream_count())
-            });
-        let table = Table::with_capacity(first_position, events, streams);
+        let before = view.sources.last().and_then(|source| source.table());
+        let table = before.map_or_else(
+            || Table::new(first_position),
+            |before| Table::sized_like(first_position, &before.read()),
+        );
         let table = Arc::new(RwLock::new(table));
         view.sources.push(Arc::new(Source::of_table(
             Arc::clone(&entry),

@@ -7,14 +7,15 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annals_index::{Run, RunBytes, RunError, RunMeta, Table};
+use annals_index::{Kind, Run, RunBytes, RunError, RunMeta, Table, TableEvent};
 
 use super::Catalog;
 use super::entry::Facts;
+use crate::category;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
 use crate::planted::{self, Bug};
-use crate::record::event::Fields;
+use crate::record::event::{Fields, TagTexts};
 use crate::record::field::wide;
 use crate::record::layout::{PAGE, segment as layout};
 use crate::record::walk::{Step, Walk};
@@ -99,15 +100,37 @@ impl Indexer {
                 self.next_position = event.head.position + 1;
                 let stream = event.fields.stream(event.payload);
                 let id = Fields::id(event.payload);
-                let (version, position) = (event.head.version, event.head.position);
-                self.table
-                    .insert(stream, version, id, position, event.offset)
-                    .map_err(|_| event.offset)
+                let mut others = Vec::new();
+                links(&event.fields, event.payload, &mut others);
+                let event = TableEvent {
+                    stream,
+                    version: event.head.version,
+                    id,
+                    position: event.head.position,
+                    offset: event.offset,
+                    category: category::of(stream),
+                    event_type: event.fields.event_type(event.payload),
+                    others: &others,
+                };
+                self.table.insert(&event).map_err(|_| event.offset)
             }
             _ => Ok(()),
         };
         done.map_err(|offset| segment.corrupt(offset, Damage::Order))
     }
+}
+
+/// What else an event is found by: its tags, correlation and cause, in place of what is in
+/// `out`. Most events have none, and pay for none.
+pub(crate) fn links<'a>(fields: &Fields, payload: &'a [u8], out: &mut Vec<(Kind, &'a str)>) {
+    out.clear();
+    if !fields.has_links() {
+        return;
+    }
+    let optional = fields.optional(payload);
+    out.extend(TagTexts::new(optional.tags).map(|tag| (Kind::Tag, tag)));
+    out.extend(optional.correlation.map(|text| (Kind::Correlation, text)));
+    out.extend(optional.cause.map(|text| (Kind::Cause, text)));
 }
 
 /// The run of a sealed segment: as it is on disk, if it fits the log, or made again.

@@ -1,10 +1,10 @@
 //! One index of part of the log: a table in memory, or a run that is loaded at its
 //! first use.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use annals_index::{Mark, RunError, Span, Table};
+use annals_index::{Kind, Mark, RunError, Span, Table};
 use parking_lot::RwLock;
 
 use super::Catalog;
@@ -60,6 +60,60 @@ impl Index {
         match self {
             Self::Table(table) => Ok(table.read().place(position)),
             Self::Run(run) => run.place(position),
+        }
+    }
+}
+
+/// By keys that are no streams.
+#[allow(dead_code, reason = "nothing in the crate reads by key")]
+impl Index {
+    /// How many records have a key.
+    pub(crate) fn count(&self, kind: Kind, key: &str) -> Result<u64, RunError> {
+        match self {
+            Self::Table(table) => Ok(table.read().count(kind, key)),
+            Self::Run(run) => run.count(kind, key),
+        }
+    }
+
+    /// Offsets of the records that have a key, of those with these indexes.
+    pub(crate) fn postings(
+        &self,
+        kind: Kind,
+        key: &str,
+        indexes: Range<u64>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), RunError> {
+        match self {
+            Self::Table(table) => {
+                table.read().postings(kind, key, indexes, out);
+                Ok(())
+            }
+            Self::Run(run) => run.postings(kind, key, indexes, out),
+        }
+    }
+
+    /// How many records with a key lie below an offset.
+    pub(crate) fn rank(&self, kind: Kind, key: &str, offset: u64) -> Result<u64, RunError> {
+        match self {
+            Self::Table(table) => Ok(table.read().rank(kind, key, offset)),
+            Self::Run(run) => run.rank(kind, key, offset),
+        }
+    }
+
+    /// The offset of the newest record with a key.
+    pub(crate) fn last(&self, kind: Kind, key: &str) -> Result<Option<u64>, RunError> {
+        match self {
+            Self::Table(table) => Ok(table.read().last(kind, key)),
+            Self::Run(run) => run.last(kind, key),
+        }
+    }
+
+    /// The keys of a kind that start with `prefix`, sorted, with the number of their records.
+    pub(crate) fn keys(&self, kind: Kind, prefix: &str) -> Result<Vec<(String, u64)>, RunError> {
+        let owned = |(key, count): (&str, u64)| (key.to_owned(), count);
+        match self {
+            Self::Table(table) => Ok(table.read().keys(kind, prefix).map(owned).collect()),
+            Self::Run(run) => run.keys(kind, prefix).map(|found| found.map(owned)).collect(),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use annals_index::TableEvent;
+
 use super::Settings;
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
@@ -13,13 +15,15 @@ use super::waiting::{InFlight, Role, Wait};
 use crate::batch::{Batch, Named};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
-use crate::catalog::runs::MARK_EVERY_BYTES;
+use crate::catalog::runs::{MARK_EVERY_BYTES, links};
 use crate::catalog::source::SharedTable;
 use crate::catalog::view::View;
+use crate::category;
 use crate::committed::Durability;
 use crate::error::{Damage, Error, Result};
 use crate::place::Place;
 use crate::planted::{self, Bug};
+use crate::record::event::Fields;
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
@@ -324,6 +328,7 @@ impl Queue {
         let mut untaken = false;
         let mut wait = Wait { group: Arc::default(), level: request.durability, role: Role::Wait };
         let mut seat_taken = true;
+        let mut others = Vec::new();
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
             let offsets = pending.add(batch, numbers, |event, offset, position| {
@@ -333,7 +338,23 @@ impl Queue {
                 });
                 let named = batch.named().get(event.stream);
                 let stream = named.map(|named| named.stream.as_str()).unwrap_or_default();
-                untaken |= table.insert(stream, version, event.id, position, offset).is_err();
+                let payload = batch.filled_payload(event);
+                let Some(fields) = Fields::of_made(payload) else {
+                    untaken = true;
+                    return version;
+                };
+                links(&fields, payload, &mut others);
+                let taken = table.insert(&TableEvent {
+                    stream,
+                    version,
+                    id: event.id,
+                    position,
+                    offset,
+                    category: category::of(stream),
+                    event_type: fields.event_type(payload),
+                    others: &others,
+                });
+                untaken |= taken.is_err();
                 version
             });
             self.offset = pending.end();

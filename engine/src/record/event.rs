@@ -275,6 +275,18 @@ impl Fields {
         Some(fields)
     }
 
+    /// Reads where the names of a payload stand that was made here: nothing is checked, and
+    /// the data is not looked for.
+    #[inline]
+    pub(crate) fn of_made(payload: &[u8]) -> Option<Self> {
+        let stream_len = u16_at(payload, event::STREAM_LEN)?;
+        let type_len = *payload.get(event::TYPE_LEN)?;
+        let flags = *payload.get(event::FLAGS)?;
+        let optional_at = event::NAMES + usize::from(stream_len) + usize::from(type_len);
+        let optional_at = u32::try_from(optional_at).ok()?;
+        Some(Self { flags, stream_len, type_len, optional_at, ..Self::default() })
+    }
+
     pub(crate) fn id(payload: &[u8]) -> u128 {
         u128_at(payload, event::ID).unwrap_or_default().swap_bytes()
     }
@@ -300,6 +312,11 @@ impl Fields {
 
     pub(crate) const fn is_json(&self) -> bool {
         self.flags & has::JSON != 0
+    }
+
+    /// Whether there are tags, a correlation or a cause.
+    pub(crate) const fn has_links(&self) -> bool {
+        self.flags & (has::TAGS | has::CORRELATION | has::CAUSE) != 0
     }
 
     /// The rarer fields. They were walked once when the payload was checked.

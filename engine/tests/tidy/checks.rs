@@ -15,6 +15,7 @@ const RANKS: [(usize, &[&str]); 8] = [
     (
         0,
         &[
+            "category",
             "checkpoint",
             "committed",
             "expected",
