@@ -2,6 +2,7 @@
 //!
 //! * [`events`]: a piece of the log that was read and checked
 //! * [`forward`]: walking the log in commit order
+//! * [`load`]: a stream from its newest snapshot on
 //! * [`locate`]: places by position, time and epoch
 //! * [`pieces`]: what a read is to give, and how far it has come
 //! * [`stream`]: one stream, forward or backward
@@ -11,6 +12,7 @@
 mod all;
 pub(crate) mod events;
 pub(crate) mod forward;
+mod load;
 pub(crate) mod locate;
 mod pieces;
 mod stream;
@@ -23,6 +25,7 @@ use crate::horizon::Horizon;
 
 pub use all::LogRead;
 pub use events::{Events, EventsIter};
+pub use load::Loaded;
 pub use stream::StreamRead;
 pub(crate) use streams::collect as collect_streams;
 pub use streams::{StreamInfo, Streams};
