@@ -12,7 +12,7 @@ use annals::planted::Bug;
 
 use crate::crash::{Depth, check_kill, check_power_cut, survivors};
 use crate::numbers::digest;
-use crate::oracle::{Broken, Oracle};
+use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
 use crate::run::{Observe, run};
 
@@ -118,6 +118,9 @@ const SAMPLES: u64 = 6;
 /// In one of so many states recovery itself is crashed.
 const NESTED_OF: u64 = 16;
 
+/// In one of so many states every byte is compared with every index.
+const SCAN_OF: u64 = 8;
+
 impl Explorer {
     /// Has seen nothing yet.
     pub fn new(seed: u64) -> Self {
@@ -145,16 +148,20 @@ impl Explorer {
 
     fn depth(&self, fingerprint: u128) -> Depth {
         let choice = digest(&(fingerprint, self.seed));
-        Depth { nested: choice.is_multiple_of(NESTED_OF), close: choice & 1 << 32 == 0 }
+        Depth {
+            nested: choice.is_multiple_of(NESTED_OF),
+            scan: (choice >> 8).is_multiple_of(SCAN_OF),
+            close: choice & 1 << 32 == 0,
+        }
     }
 }
 
 impl Observe for Explorer {
     fn moment(&self, disk: &SimStorage, oracle: &Oracle) -> Result<(), Broken> {
-        let knowledge = oracle.digest();
+        let knowledge = oracle.digest(End::Cut);
         let here = disk.fingerprint();
         // The same moment again, from another program: nothing new can follow.
-        if !self.is_new(here, knowledge ^ 1) {
+        if !self.is_new(here, !oracle.digest(End::Kill)) {
             return Ok(());
         }
         let killed = check_kill(&disk.fork(), oracle, self.depth(here));

@@ -5,17 +5,21 @@
 
 use std::sync::Arc;
 
-use annals::Error;
+use annals::{Durability, Error};
 use annals::io::sim::{CallKind, Failure, Fault, LoseAll, Nth, SimStorage, Times};
 
 use crate::check::{must_open, open, options, read_all};
 use crate::crash::{Depth, check_kill, check_power_cut, power_cut};
-use crate::oracle::{Broken, Oracle, Told};
+use crate::numbers::{digest, narrow};
+use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
 use crate::run::{Blind, Run};
+use crate::told::{Entry, Told};
 
 /// The program whose calls fail: it makes, extends, rolls, closes and opens.
-pub const CANONICAL: &str = "S X B R S A O S R B R X T O C S K X R S O B T";
+/// Appends of all kinds and levels, alone and together.
+pub const CANONICAL: &str = "S Xw Bb R M A O Sw Xw Y S Rb Bw R N T V O C Q Zb J K Lw A I Rw S Y \
+                             Sb O M T Sw Sw";
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +31,7 @@ struct Way {
     times: Times,
 }
 
-const FAILURES: [(Failure, Option<u64>); 7] = [
+const FAILURES: [(Failure, Option<u64>); 9] = [
     (Failure::Device, None),
     (Failure::Device, Some(100)),
     (Failure::Device, Some(1 << 30)),
@@ -35,9 +39,11 @@ const FAILURES: [(Failure, Option<u64>); 7] = [
     (Failure::NoSpace, Some(700)),
     (Failure::Quota, None),
     (Failure::ReadOnly, None),
+    (Failure::TooManyFiles, None),
+    (Failure::Interrupted, None),
 ];
 
-const KINDS: [CallKind; 7] = [
+const KINDS: [CallKind; 9] = [
     CallKind::SyncData,
     CallKind::SyncAll,
     CallKind::Create,
@@ -45,6 +51,8 @@ const KINDS: [CallKind; 7] = [
     CallKind::SetLen,
     CallKind::SyncDir,
     CallKind::Remove,
+    CallKind::Open,
+    CallKind::Read,
 ];
 
 /// How much was tried.
@@ -110,7 +118,7 @@ fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool
 /// what a reopened log serves must be durable all the same.
 fn crashes(run: &Run) -> Result<u64, Broken> {
     let oracle = run.oracle();
-    let depth = Depth { nested: false, close: true };
+    let depth = Depth { nested: false, scan: false, close: true };
     let killed = run.disk().fork();
     check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
     for seed in 0..3 {
@@ -141,27 +149,34 @@ pub fn full_disk_heals(capacity: u64) -> Result<usize, Broken> {
     let mut oracle = Oracle::default();
     let mut healed = None;
     for number in 0..60 {
-        let told = vec![Told::make("a-1", 1 << 100 | number, 900)];
-        match log.append(&oracle.batch(&told)) {
-            Ok(_) => oracle.kept.extend(told),
+        let told = Entry::of(vec![Told::make("a-1", 1 << 100 | number, 900)]);
+        let level = LEVELS.into_iter().cycle().nth(narrow(digest(&number) % 3));
+        let level = level.unwrap_or_default();
+        match log.append_with(&oracle.batch(&told), level) {
+            Ok(_) => oracle.entries.push(told),
             Err(Error::Full { .. }) if healed.is_none() => {
-                if read_all(&log)? != oracle.kept {
-                    return Err(Broken::new("12: full leaves nothing behind", "other events"));
+                let held = oracle.admits(&read_all(&log)?, End::Cut)?;
+                if *held.end() != oracle.entries.len() {
+                    return Err(Broken::new("12: full leaves all that was before", "less"));
                 }
-                healed = Some(oracle.kept.len());
+                healed = Some(oracle.entries.len());
                 disk.set_capacity(None);
-                let again = log.append(&oracle.batch(&told));
+                let again = log.append_with(&oracle.batch(&told), level);
                 again.map_err(|error| Broken::new("12: full heals", error))?;
-                oracle.kept.extend(told);
+                oracle.entries.push(told);
             }
             Err(error) => return Err(Broken::new("12: full is said to be full", error)),
         }
     }
-    drop(log);
-    let found = read_all(&must_open(&disk, annals::Reading::Pread)?)?;
-    oracle.settle(found)?;
-    Ok(healed.unwrap_or(oracle.kept.len()))
+    // Closing makes all of it durable.
+    log.close().map_err(|error| Broken::new("12: full heals", error))?;
+    oracle.durable = oracle.entries.len();
+    oracle.admits(&read_all(&must_open(&disk, annals::Reading::Pread)?)?, End::Cut)?;
+    Ok(healed.unwrap_or(oracle.entries.len()))
 }
+
+const LEVELS: [Durability; 3] =
+    [Durability::Durable, Durability::Written, Durability::Buffered];
 
 fn made_later(disk: &SimStorage) -> Result<usize, Broken> {
     disk.set_capacity(None);

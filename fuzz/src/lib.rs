@@ -7,7 +7,9 @@
 //! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
 //!
 //! * [`program`]: the language of steps
+//! * [`told`]: what is submitted
 //! * [`oracle`]: what was submitted, acknowledged and shown
+//! * [`marks`]: what cursors keep outside the log
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
@@ -21,7 +23,9 @@ pub mod damage;
 pub mod decode;
 pub mod explore;
 pub mod faults;
+pub mod marks;
 pub mod numbers;
 pub mod oracle;
 pub mod program;
 pub mod run;
+pub mod told;
