@@ -579,6 +579,7 @@ impl Run {
         let mut end = End::Kill;
         if seed.is_multiple_of(3) {
             power_cut(&self.disk, seed.into());
+            self.known().power_is_cut();
             end = End::Cut;
         } else if seed % 3 == 1 {
             self.disk.kill();
