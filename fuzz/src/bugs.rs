@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use annals::planted::Bug;
 
-use crate::explore::{Plan, explore, plant};
+use crate::explore::{Plan, explore};
 use crate::oracle::Broken;
 use crate::program::Program;
 use crate::{damage, faults};
@@ -97,19 +97,11 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
         }
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();
-            planted(bug, || {
-                let program = program.map_err(|error| Broken::new("a program", error))?;
-                faults::sweep(&program).map(drop)
-            })
+            let program = program.map_err(|error| Broken::new("a program", error));
+            let swept = program.and_then(|program| faults::sweep(&program, Some(bug)));
+            swept.err().map(|broken| broken.to_string())
         }
-        Harness::Damage => planted(bug, || damage::sweep(97, 1).map(drop)),
+        Harness::Damage => damage::sweep(97, 1, Some(bug)).err().map(|broken| broken.to_string()),
     };
     Caught { bug, harness, seen, states, took: began.elapsed() }
-}
-
-fn planted(bug: Bug, look: impl FnOnce() -> Result<(), Broken>) -> Option<String> {
-    plant(Some(bug));
-    let seen = look().err();
-    plant(None);
-    seen.map(|broken| broken.to_string())
 }

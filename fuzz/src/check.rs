@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals::io::sim::SimStorage;
-use annals::{
-    Background, Durability, Log, Options, OwnedEvent, Reading, Start, Uuid, verify,
-};
+use annals::{Background, Durability, Log, Options, OwnedEvent, Reading, Start, Uuid, verify};
 
 use crate::numbers::{narrow, wide};
 use crate::oracle::{Broken, Oracle};

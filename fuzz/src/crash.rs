@@ -201,8 +201,7 @@ fn probe(
     grown.assume_absent();
     let probe = Entry::of(vec![Told::make("probe", ids.next().unwrap_or(0), 600)]);
     let next = grown.events_of(grown.entries.len()) + 1;
-    let committed =
-        append(&log, &grown.batch(&probe), Durability::Durable)?.map_err(failed)?;
+    let committed = append(&log, &grown.batch(&probe), Durability::Durable)?.map_err(failed)?;
     if committed.first_position() != next || committed.is_deduplicated() {
         let what = format!("the probe got position {}, not {next}", committed.first_position());
         return Err(Broken::new("8: positions go on after the last one", what));

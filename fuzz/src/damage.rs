@@ -8,12 +8,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use annals::io::sim::SimStorage;
+use annals::planted::Bug;
 use annals::{Error, Log, Reading, Uuid};
 
 use crate::check::{STATES, open};
+use crate::explore::plant;
 use crate::numbers::{Numbers, narrow, wide};
 use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
@@ -201,7 +204,9 @@ impl Base {
             let skipped = newest.map_or(0, |snapshot| snapshot.version());
             let mut after = events.iter().filter(|told| told.stream == *stream);
             let mut after = after.by_ref().skip(narrow(skipped));
-            while let Some(Some(found)) = excused(loaded.next().map(|event| event.as_ref().map(Told::read)))? {
+            while let Some(Some(found)) =
+                excused(loaded.next().map(|event| event.as_ref().map(Told::read)))?
+            {
                 if after.next() != Some(&found) {
                     let what = format!("{stream} is loaded with {found:?} from {skipped}");
                     return Err(Broken::new(INVARIANT, what));
@@ -389,21 +394,50 @@ pub const BASES: [(&str, bool); 6] = [
     ("M S N R Z L Q M Sw Nb R Lw M N Zb Q", true),
 ];
 
-/// Damages every base in every way. Returns how many damaged logs were opened.
+/// Damages every base in every way, with a planted bug. Returns how many damaged logs
+/// were opened.
 ///
 /// # Errors
 /// The first that answered wrongly, with the damage.
-pub fn sweep(every_bit: usize, seed: u64) -> Result<u64, Broken> {
-    let mut count = 0;
-    for (text, close) in BASES {
-        let program: Program =
-            text.parse().map_err(|error: String| Broken::new("a program", error))?;
-        let base = Base::new(&program, close, 1)?;
-        let foreign = Base::new(&program, close, 2)?;
-        for (what, damaged) in base.damages(foreign.files(), every_bit, seed) {
-            base.check(&damaged).map_err(|b| b.within(format!("{text}, {what}")))?;
-            count += 1;
+pub fn sweep(every_bit: usize, seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
+    let (next, count) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let broken = Mutex::new(None);
+    let found = || broken.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        plant(bug);
+        while let Some((text, close)) = BASES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut go_on = || {
+                count.fetch_add(1, Ordering::Relaxed);
+                found().is_none()
+            };
+            if let Err(what) = sweep_base(text, *close, (every_bit, seed), &mut go_on) {
+                found().get_or_insert(what);
+            }
+        }
+        plant(None);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    broken.map_or(Ok(count.into_inner()), Err)
+}
+
+fn sweep_base(
+    text: &str,
+    close: bool,
+    (every_bit, seed): (usize, u64),
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(), Broken> {
+    let program: Program = text.parse().map_err(|error: String| Broken::new("a program", error))?;
+    let base = Base::new(&program, close, 1)?;
+    let foreign = Base::new(&program, close, 2)?;
+    for (what, damaged) in base.damages(foreign.files(), every_bit, seed) {
+        base.check(&damaged).map_err(|b| b.within(format!("{text}, {what}")))?;
+        if !go_on() {
+            break;
         }
     }
-    Ok(count)
+    Ok(())
 }

@@ -116,10 +116,10 @@ pub struct Explorer {
 const SAMPLES: u64 = 6;
 
 /// In one of so many states recovery itself is crashed.
-const NESTED_OF: u64 = 16;
+const NESTED_OF: u64 = 64;
 
 /// In one of so many states every byte is compared with every index.
-const SCAN_OF: u64 = 8;
+const SCAN_OF: u64 = 32;
 
 impl Explorer {
     /// Has seen nothing yet.

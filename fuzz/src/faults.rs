@@ -3,13 +3,16 @@
 //!
 //! What a step does and what its failure may say is in `run`.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use annals::{Durability, Error};
 use annals::io::sim::{CallKind, Failure, Fault, LoseAll, Nth, SimStorage, Times};
+use annals::planted::Bug;
+use annals::{Durability, Error};
 
 use crate::check::{must_open, open, options, read_all};
 use crate::crash::{Depth, check_kill, check_power_cut, power_cut};
+use crate::explore::plant;
 use crate::numbers::{digest, narrow};
 use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
@@ -31,29 +34,57 @@ struct Way {
     times: Times,
 }
 
-const FAILURES: [(Failure, Option<u64>); 9] = [
+/// The calls that fail, and how: what a call cannot report, or does in one way only, is
+/// left out.
+const WAYS: [(CallKind, &[(Failure, Option<u64>)]); 9] = [
+    (
+        CallKind::Write,
+        &[
+            (Failure::Device, None),
+            (Failure::Device, Some(100)),
+            (Failure::Device, Some(1 << 30)),
+            (Failure::NoSpace, None),
+            (Failure::NoSpace, Some(700)),
+            (Failure::Quota, None),
+            (Failure::ReadOnly, None),
+            (Failure::Interrupted, Some(600)),
+        ],
+    ),
+    (CallKind::SyncData, &SYNCS),
+    (CallKind::SyncAll, &SYNCS),
+    (CallKind::SyncDir, &SYNCS),
+    (CallKind::Create, &NAMES),
+    (CallKind::Remove, &NAMES),
+    (
+        CallKind::SetLen,
+        &[
+            (Failure::Device, None),
+            (Failure::Device, Some(0)),
+            (Failure::NoSpace, None),
+            (Failure::ReadOnly, None),
+        ],
+    ),
+    (CallKind::Open, &[(Failure::TooManyFiles, None), (Failure::Device, None)]),
+    (CallKind::Read, &[(Failure::Device, None), (Failure::Interrupted, None)]),
+];
+
+const SYNCS: [(Failure, Option<u64>); 4] = [
     (Failure::Device, None),
-    (Failure::Device, Some(100)),
-    (Failure::Device, Some(1 << 30)),
+    (Failure::Device, Some(0)),
     (Failure::NoSpace, None),
-    (Failure::NoSpace, Some(700)),
-    (Failure::Quota, None),
-    (Failure::ReadOnly, None),
-    (Failure::TooManyFiles, None),
     (Failure::Interrupted, None),
 ];
 
-const KINDS: [CallKind; 9] = [
-    CallKind::SyncData,
-    CallKind::SyncAll,
-    CallKind::Create,
-    CallKind::Write,
-    CallKind::SetLen,
-    CallKind::SyncDir,
-    CallKind::Remove,
-    CallKind::Open,
-    CallKind::Read,
+const NAMES: [(Failure, Option<u64>); 5] = [
+    (Failure::Device, None),
+    (Failure::Device, Some(0)),
+    (Failure::NoSpace, None),
+    (Failure::ReadOnly, None),
+    (Failure::TooManyFiles, None),
 ];
+
+/// How many threads sweep.
+const THREADS: usize = 2;
 
 /// How much was tried.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,26 +95,49 @@ pub struct Swept {
     pub states: u64,
 }
 
-/// Lets every call of a program that changes something fail in every way.
+/// Lets every call of a program fail in every way; with a planted bug in all of them.
 ///
 /// # Errors
 /// The first promise that was broken, with the fault that broke it.
-pub fn sweep(program: &Program) -> Result<Swept, Broken> {
-    let mut swept = Swept::default();
-    for kind in KINDS {
-        for (failure, partial) in FAILURES {
-            for times in [Times::Once, Times::ForGood] {
-                let way = Way { kind, failure, partial, times };
-                let mut call = 1;
-                while one(program, call, way, &mut swept)
-                    .map_err(|broken| broken.within(format!("call {call} fails as {way:?}")))?
-                {
-                    call += 1;
-                }
+pub fn sweep(program: &Program, bug: Option<Bug>) -> Result<Swept, Broken> {
+    let each = |(kind, failures): &(CallKind, &'static [(Failure, Option<u64>)])| {
+        let kind = *kind;
+        failures.iter().flat_map(move |(failure, partial)| {
+            let (failure, partial) = (*failure, *partial);
+            [Times::Once, Times::ForGood].map(|times| Way { kind, failure, partial, times })
+        })
+    };
+    let ways: Vec<_> = WAYS.iter().flat_map(each).collect();
+    let (next, swept) = (AtomicUsize::new(0), Mutex::new(Ok(Swept::default())));
+    let outcome = || swept.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        plant(bug);
+        while let Some(way) = ways.get(next.fetch_add(1, Ordering::Relaxed))
+            && outcome().is_ok()
+        {
+            let mut here = Swept::default();
+            let broken = (1..).find_map(|call| match one(program, call, *way, &mut here) {
+                Ok(true) => None,
+                Ok(false) => Some(Ok(())),
+                Err(broken) => Some(Err(broken.within(format!("call {call} fails as {way:?}")))),
+            });
+            let mut outcome = outcome();
+            if let Ok(sum) = &mut *outcome {
+                sum.runs += here.runs;
+                sum.states += here.states;
+            }
+            if let Some(Err(broken)) = broken {
+                *outcome = Err(broken);
             }
         }
-    }
-    Ok(swept)
+        plant(None);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(work);
+        }
+    });
+    swept.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the program with one fault; `false` if it has fewer calls.
@@ -175,8 +229,7 @@ pub fn full_disk_heals(capacity: u64) -> Result<usize, Broken> {
     Ok(healed.unwrap_or(oracle.entries.len()))
 }
 
-const LEVELS: [Durability; 3] =
-    [Durability::Durable, Durability::Written, Durability::Buffered];
+const LEVELS: [Durability; 3] = [Durability::Durable, Durability::Written, Durability::Buffered];
 
 fn made_later(disk: &SimStorage) -> Result<usize, Broken> {
     disk.set_capacity(None);

@@ -70,12 +70,7 @@ pub fn read_on(log: &Log, oracle: &Oracle) -> Result<Vec<Mark>, Broken> {
 }
 
 /// Goes on with one reader, which must get to `least` events.
-fn tail(
-    log: &Log,
-    oracle: &Oracle,
-    visibility: Visibility,
-    least: u64,
-) -> Result<Mark, Broken> {
+fn tail(log: &Log, oracle: &Oracle, visibility: Visibility, least: u64) -> Result<Mark, Broken> {
     let failed = |error| Broken::new("1: every durable record can be read", error);
     let before = oracle.marks.iter().find(|mark| mark.visibility == visibility);
     // Who is told that something was lost starts again.

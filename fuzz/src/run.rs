@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use annals::io::sim::{Call, LoseAll, SimStorage};
-use annals::{
-    Batch, Committed, Durability, Error, Expected, Log, NewEvent, Reading, Ticket, Uuid,
-};
+use annals::{Batch, Committed, Durability, Error, Expected, Log, NewEvent, Reading, Ticket, Uuid};
 
 use crate::check::{FOREIGN, FOREIGN_BYTES, STATES, agrees, append, open, read_all};
 use crate::crash::{once, power_cut};
@@ -211,19 +209,32 @@ impl Run {
         };
         let refused = |error| Broken::new("13: what a crash leaves can be opened", error);
         let log = Arc::new(opened.map_err(refused)?);
-        let shown = read_all(&log)?;
+        let shown = self.unless_struck(|| read_all(&log))?;
         let settled = {
             let mut oracle = self.known();
             *oracle = oracle.settled(&shown, &oracle.admits(&shown, end)?);
             oracle.clone()
         };
-        agrees(&log, &shown)?;
-        settled.marks.iter().try_for_each(|mark| mark.holds(&log))?;
+        self.unless_struck(|| {
+            agrees(&log, &shown)?;
+            settled.marks.iter().try_for_each(|mark| mark.holds(&log))
+        })?;
         *lock(&self.shared.log) = Arc::downgrade(&log);
         self.log = Some(log);
         self.poisoned = false;
         self.ask_for_keys()?;
         lock(&self.shared.broken).take().map_or(Ok(()), Err)
+    }
+
+    /// Does it again without faults, if one struck: an error may be the answer then.
+    fn unless_struck<T>(&self, look: impl Fn() -> Result<T, Broken>) -> Result<T, Broken> {
+        let before = self.disk.faults_struck();
+        let seen = look();
+        if self.disk.faults_struck() == before {
+            return seen;
+        }
+        self.disk.clear_faults();
+        look()
     }
 
     /// Batches at the end that have a key and show nothing may be there or not: as after
@@ -362,12 +373,7 @@ impl Run {
     }
 
     /// The first so many batches were acknowledged at a level.
-    fn is_as_safe(
-        &self,
-        at: usize,
-        level: Durability,
-        asked: Durability,
-    ) -> Result<(), Broken> {
+    fn is_as_safe(&self, at: usize, level: Durability, asked: Durability) -> Result<(), Broken> {
         if level < asked {
             let what = format!("{level:?}, asked for {asked:?}");
             return Err(Broken::new("an answer is at least as safe as asked", what));
@@ -462,7 +468,9 @@ impl Run {
             Err(_) if self.faulty => return Ok(()),
             shown => shown?,
         };
-        let oracle = self.oracle();
+        let mut oracle = self.oracle();
+        // A cursor may have been shown what is written and was never acknowledged.
+        oracle.shown = oracle.promised;
         let held = oracle.admits(&shown, End::Kill)?;
         if *held.end() == oracle.entries.len() || self.faulty {
             return Ok(());
@@ -517,7 +525,7 @@ impl Run {
     fn tail(&mut self) -> Result<(), Broken> {
         let log = self.log()?;
         let oracle = self.oracle();
-        let marks = read_on(&log, &oracle)?;
+        let marks = self.unless_struck(|| read_on(&log, &oracle))?;
         let absent = log.event(Uuid::from_u128(7));
         let mut known = self.known();
         for mark in &marks {
