@@ -13,6 +13,7 @@ use crate::horizon::Seat;
 use crate::horizon::{Bound, Reach};
 #[cfg(feature = "async")]
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::read::forward::Forward;
 use crate::read::{Events, Shared, locate};
 use crate::time::Timestamp;
@@ -217,7 +218,9 @@ fn resumed(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64>
             return Ok(position);
         }
     }
-    let same_until = if same_log {
+    let same_until = if planted::active(Bug::DivergedTooFar) {
+        position
+    } else if same_log {
         locate::last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
     } else {
         0

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Reach};
 use crate::place::Place;
+use crate::planted::{self, Bug};
 
 /// One published place. What the writer stores often is kept away from the rest.
 #[repr(align(128))]
@@ -149,7 +150,8 @@ impl Watermark {
             let position = level.position();
             (level.place(), position)
         };
-        let durable = of(&self.durable);
+        let ahead = planted::active(Bug::CursorAheadOfSync);
+        let durable = of(if ahead { &self.written } else { &self.durable });
         let (place, position) = match reach {
             Reach::Durable => durable,
             Reach::Written => of(&self.written),

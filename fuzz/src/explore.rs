@@ -118,6 +118,9 @@ const SAMPLES: u64 = 6;
 /// In one of so many states recovery itself is crashed.
 const NESTED_OF: u64 = 64;
 
+/// In one of so many states every way of reading is tried in each opening.
+const AGAIN_OF: u64 = 4;
+
 /// In one of so many states every byte is compared with every index.
 const SCAN_OF: u64 = 32;
 
@@ -150,6 +153,7 @@ impl Explorer {
         let choice = digest(&(fingerprint, self.seed));
         Depth {
             nested: choice.is_multiple_of(NESTED_OF),
+            again: (choice >> 24).is_multiple_of(AGAIN_OF),
             scan: (choice >> 8).is_multiple_of(SCAN_OF),
             close: choice & 1 << 32 == 0,
         }

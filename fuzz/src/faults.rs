@@ -117,7 +117,8 @@ pub fn sweep(program: &Program, bug: Option<Bug>) -> Result<Swept, Broken> {
         {
             let mut here = Swept::default();
             let broken = (1..).find_map(|call| match one(program, call, *way, &mut here) {
-                Ok(true) => None,
+                Ok(true) if outcome().is_ok() => None,
+                Ok(true) => Some(Ok(())),
                 Ok(false) => Some(Ok(())),
                 Err(broken) => Some(Err(broken.within(format!("call {call} fails as {way:?}")))),
             });
@@ -172,7 +173,7 @@ fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool
 /// what a reopened log serves must be durable all the same.
 fn crashes(run: &Run) -> Result<u64, Broken> {
     let oracle = run.oracle();
-    let depth = Depth { nested: false, scan: false, close: true };
+    let depth = Depth { nested: false, again: true, scan: false, close: true };
     let killed = run.disk().fork();
     check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
     for seed in 0..3 {

@@ -4,6 +4,7 @@
 //! changes the disk, every crash at that moment is tried on a copy: the log must
 //! open, hold what an oracle outside it says, and go on. [`explore`] does that for
 //! all short programs and for random long ones, [`faults`] makes each call fail,
+//! [`settled`] has one thread rest on what another has in flight,
 //! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
 //!
 //! * [`program`]: the language of steps
@@ -28,4 +29,5 @@ pub mod numbers;
 pub mod oracle;
 pub mod program;
 pub mod run;
+pub mod settled;
 pub mod told;

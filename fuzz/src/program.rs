@@ -83,7 +83,7 @@ const fn durable(what: What) -> Op {
 }
 
 /// The steps of which every short program is made.
-pub const STEPS: [Op; 13] = [
+pub const STEPS: [Op; 14] = [
     durable(What::Small),
     durable(What::Sector),
     durable(What::Batch),
@@ -94,6 +94,7 @@ pub const STEPS: [Op; 13] = [
     Op::Append(What::Sector, Durability::Buffered),
     Op::Append(What::Key, Durability::Written),
     Op::Sync,
+    Op::Again,
     Op::Reopen,
     Op::Kill,
     Op::Tail,

@@ -8,6 +8,7 @@ use super::queue::{Queue, State};
 use crate::catalog::runs;
 use crate::committed::Durability;
 use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
 use crate::segment::{Segment, name};
 use crate::tail::{Tail, write_control, write_slot};
 
@@ -31,7 +32,12 @@ impl Committer {
             }
         }
         // What came in before is carried out; nothing comes in after.
-        let outcome = self.settle_all(Durability::Durable, true).and_then(|()| {
+        let level = if planted::active(Bug::CloseForgetsBuffered) {
+            Durability::Buffered
+        } else {
+            Durability::Durable
+        };
+        let outcome = self.settle_all(level, true).and_then(|()| {
             let open_ended = self.tail.lock().open_ended;
             if open_ended { self.close_open_ended() } else { Ok(()) }
         });
