@@ -109,7 +109,7 @@ pub struct Cursor {
 impl Cursor {
     pub(crate) fn new(shared: Shared, start: Start, options: &CursorOptions) -> Result<Self> {
         let reach = Reach::from(options.visibility);
-        let bound = shared.horizon.bound(reach)?;
+        let bound = shared.horizon.indexed(reach)?;
         let after = match start {
             Start::Beginning => 0,
             Start::End => bound.position,
@@ -117,7 +117,7 @@ impl Cursor {
             Start::At(time) => {
                 locate::first_recorded_at(&shared, bound, time.as_nanos())?.saturating_sub(1)
             }
-            Start::Checkpoint(checkpoint) => resumed(&shared, bound, checkpoint)?,
+            Start::Checkpoint(checkpoint) => locate::resume(&shared, bound, checkpoint)?,
         };
         let forward = Forward::after(shared.clone(), reach, after)?;
         Ok(Self { shared, reach, forward })
@@ -185,7 +185,7 @@ impl Cursor {
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let position = self.position();
-        let bound = self.shared.horizon.bound(self.reach)?;
+        let bound = self.shared.horizon.indexed(self.reach)?;
         let epoch = locate::epoch_at(&self.shared, bound, position)?;
         Ok(Checkpoint {
             log: Uuid::from_u128(self.shared.catalog.log),
@@ -204,25 +204,6 @@ impl Cursor {
 fn within(position: u64, bound: Bound) -> Result<u64> {
     let head = bound.position;
     if position > head { Err(Error::BeyondHead { position, head }) } else { Ok(position) }
-}
-
-/// The position of a checkpoint, if its event is the one that the reader saw.
-fn resumed(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64> {
-    let log = Uuid::from_u128(shared.catalog.log);
-    let position = checkpoint.position;
-    let same_log = checkpoint.log == log;
-    if same_log && position <= bound.position {
-        let epoch = locate::epoch_at(shared, bound, position)?;
-        if position == 0 || epoch == checkpoint.epoch.as_u128() {
-            return Ok(position);
-        }
-    }
-    let same_until = if same_log {
-        locate::last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
-    } else {
-        0
-    };
-    Err(Error::Diverged { checkpoint, log, same_until })
 }
 
 /// A future that waits, and leaves its place when it is dropped.

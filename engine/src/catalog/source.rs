@@ -191,7 +191,8 @@ impl Source {
 
     fn rebuild(&self, catalog: &Catalog) -> Result<LoadedRun> {
         if self.entry.is_sealed() {
-            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, true);
+            let keep = !catalog.read_only;
+            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, keep);
         }
         // The run of the active segment, from when the log was closed: only the part that
         // it covered, and only in memory, since another run follows at the close.

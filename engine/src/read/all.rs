@@ -111,7 +111,7 @@ impl LogRead {
     fn fetch(&mut self) -> Result<bool> {
         let Pieces { from, to, backward, left, .. } = self.pieces;
         if matches!(self.state, State::New) {
-            let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+            let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
             let to = to.min(bound.position);
             self.pieces.to = to;
             self.state = if from > to {
@@ -150,7 +150,7 @@ impl LogRead {
         let catalog = &self.shared.catalog;
         let view = catalog.view();
         let (place, first) = catalog.place(&view, position)?;
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         let Some(entry) = view.entry(place.segment()) else {
             return Err(crate::Error::Closed);
         };
