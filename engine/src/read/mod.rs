@@ -2,6 +2,7 @@
 //!
 //! * [`events`]: a piece of the log that was read and checked
 //! * [`forward`]: walking the log in commit order
+//! * [`filtered`]: from match to match of a filter, by the indexes; [`lookup`] asks one of them
 //! * [`locate`]: places by position, time and epoch
 //! * [`pieces`]: what a read is to give, and how far it has come
 //! * [`stream`]: one stream, forward or backward
@@ -10,8 +11,10 @@
 
 mod all;
 pub(crate) mod events;
+pub(crate) mod filtered;
 pub(crate) mod forward;
 pub(crate) mod locate;
+mod lookup;
 mod pieces;
 mod stream;
 mod streams;
