@@ -105,7 +105,7 @@ pub use expected::Expected;
 pub use filter::Filter;
 pub use log::Log;
 pub use options::{Background, Options, Reading};
-pub use read::{Events, EventsIter, LogRead, StreamInfo, StreamRead, Streams};
+pub use read::{Events, EventsIter, Loaded, LogRead, StreamInfo, StreamRead, Streams};
 pub use recovered::{Discarded, Recovery, TailReason};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use annals_index::Kind;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
@@ -24,11 +25,12 @@ use crate::horizon::{Bound, Horizon, Reach};
 use crate::io::{LockError, OsStorage, Storage, StorageLock};
 use crate::options::{Background, Options, Reading};
 use crate::planted::{self, Bug};
-use crate::read::{LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::read::{Loaded, LogRead, Shared, StreamRead, Streams, collect_streams};
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create};
 use crate::segment::ReadMode;
+use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::watermark::Watermark;
 
@@ -128,6 +130,7 @@ impl Log {
     /// * [`Error::WrongExpectedVersion`]: a stream is not as the batch expects.
     /// * [`Error::DuplicateConflict`]: some of its ids are in the log, but not as this
     ///   very batch. (If they are, the first outcome comes back.)
+    /// * [`Error::SnapshotAhead`]: a snapshot is of a version that its stream has not.
     /// * [`Error::TooLarge`], [`Error::Invalid`]: something in the batch, see
     ///   [`limits`](crate::limits).
     /// * [`Error::Full`]: no space. All of these leave nothing behind and use no
@@ -197,6 +200,54 @@ impl Log {
     /// Reads a stream, from its first event on unless told otherwise.
     pub fn read(&self, stream: &str) -> StreamRead {
         StreamRead::new(self.shared.clone(), stream)
+    }
+
+    /// A stream as it is folded: its newest snapshot with this schema number and all
+    /// events after it. Snapshots with another one are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn load(&self, stream: &str, schema: u32) -> Result<Loaded> {
+        Loaded::new(self.shared.clone(), stream, schema)
+    }
+
+    /// The newest snapshot of a stream, whatever its schema.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn snapshot(&self, stream: &str) -> Result<Option<Snapshot>> {
+        self.newest((Kind::Snapshot, stream), &mut |_| true)
+    }
+
+    /// The newest state of a name with this schema number, as
+    /// [`Batch::state`] appended it. Those with another one are passed over.
+    ///
+    /// ```
+    /// use annals::{Batch, Log, NewSnapshot};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// let totals = NewSnapshot::new(1).json(r#"{"orders":3}"#);
+    /// log.append(Batch::new().state("totals", 1020, totals))?;
+    /// let state = log.state("totals", 1)?;
+    /// assert_eq!(state.map(|state| state.version()), Some(1020));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn state(&self, name: &str, schema: u32) -> Result<Option<Snapshot>> {
+        self.newest((Kind::State, name), &mut |state| state.schema() == schema)
+    }
+
+    fn newest(
+        &self,
+        key: (Kind, &str),
+        wanted: &mut dyn FnMut(&Snapshot) -> bool,
+    ) -> Result<Option<Snapshot>> {
+        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        let view = self.shared.catalog.view();
+        self.shared.catalog.snapshot(&view, key, bound, wanted)
     }
 
     /// Reads the whole log, from its first event on unless told otherwise.

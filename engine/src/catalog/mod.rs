@@ -7,12 +7,14 @@
 //! * [`source`]: one index, loaded at its first use
 //! * [`runs`]: runs as files: loading, rebuilding, writing
 //! * [`find`]: look-ups by stream, id and position
+//! * [`outcome`]: look-ups of keys and snapshots
 //!
 //! Readers take the current [`View`](view::View) and work on it; a roll or a finished
 //! run publishes another one.
 
 pub(crate) mod entry;
 pub(crate) mod find;
+pub(crate) mod outcome;
 pub(crate) mod runs;
 pub(crate) mod source;
 pub(crate) mod survey;

@@ -114,6 +114,15 @@ impl Indexer {
                 };
                 self.table.insert(&event).map_err(|_| event.offset)
             }
+            Step::Snapshot(step) => {
+                let kind = if step.head.state { Kind::State } else { Kind::Snapshot };
+                let name = step.fields.name(step.payload);
+                self.table.insert_record(kind, name, step.offset).map_err(|_| step.offset)
+            }
+            Step::Key(step) => {
+                let key = step.fields.text(step.payload);
+                self.table.insert_record(Kind::Key, key, step.offset).map_err(|_| step.offset)
+            }
             _ => Ok(()),
         };
         done.map_err(|offset| segment.corrupt(offset, Damage::Order))
