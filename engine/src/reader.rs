@@ -189,7 +189,7 @@ impl Reader {
     pub fn stats(&self) -> Result<Stats> {
         let survey = survey::survey(&*self.shared.catalog.storage)?;
         let streams = self.streams("")?.len();
-        Ok(Stats::of(self.shared.catalog.log, self.head()?, streams, &survey))
+        Stats::of(&self.shared.catalog, self.head()?, streams, &survey)
     }
 
     /// Position of the last durable event; 0 in an empty log.

@@ -383,3 +383,43 @@ fn a_start_in_time_is_before_the_first_event_recorded_then() {
     let early = annals::Timestamp::from_nanos(i64::MIN);
     assert_eq!(log.cursor(Start::At(early)).unwrap().position(), 0);
 }
+
+#[test]
+fn a_cursor_with_a_filter_follows_another_process_over_rolls_and_restarts() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let reader = reader(&disk.another_process());
+    let filter = annals::Filter::new().category("order");
+    let options = CursorOptions::new().filter(filter);
+    let mut cursor = reader.cursor_with(Start::Beginning, &options).unwrap();
+    let mut expected = Vec::new();
+    let mut seen = Vec::new();
+    let mut log = Some(log);
+    for n in 1..=120_u64 {
+        let stream = if n % 9 == 0 { "order-1" } else { "other-1" };
+        let writer = log.as_ref().unwrap();
+        assert_eq!(append(writer, stream, 700, Durability::Durable), n);
+        if n % 9 == 0 {
+            expected.push(n);
+        }
+        if n % 4 == 0 {
+            seen.extend(drain(&mut cursor));
+            assert_eq!(cursor.scanned_to(), n);
+        }
+        if n % 50 == 0 {
+            if n == 50 {
+                log.take().unwrap().close().unwrap();
+            } else {
+                disk.kill();
+            }
+            until_it_looks();
+            log = Some(open(&disk));
+            until_it_looks();
+        }
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(
+        reader.read_all().filter(annals::Filter::new().tag("tagged")).collect().unwrap().len(),
+        120
+    );
+}

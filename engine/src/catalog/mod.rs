@@ -176,11 +176,11 @@ impl Catalog {
         let view = self.view();
         let Some(entry) = view.entry(number) else { return Ok(()) };
         let facts = entry.facts()?;
-        let parts: Vec<_> = view.sources_of(number).collect();
+        let parts = view.sources_of(number);
         if parts.iter().all(|source| source.table().is_none()) {
             return Ok(());
         }
-        let whole = match parts.as_slice() {
+        let whole = match parts {
             [one] => one.table(),
             _ => None,
         };

@@ -8,21 +8,24 @@ use crate::catalog::find::extent_of;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::horizon::Bound;
+use crate::place::Place;
 use crate::record::field::wide;
 use crate::record::frame::BatchHead;
 use crate::record::layout::segment as layout;
 use crate::record::walk::{Step, Walk};
 use crate::segment::{Extent, scan};
 
-/// A batch, and the epoch of its group.
+/// A batch, the epoch of its group, and where it lies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
     pub(crate) epoch: u128,
     pub(crate) batch: BatchHead,
+    pub(crate) start: Place,
+    pub(crate) end: Place,
 }
 
 impl Found {
-    const fn last_position(&self) -> u64 {
+    pub(crate) const fn last_position(&self) -> u64 {
         self.batch.first_position + self.batch.events as u64 - 1
     }
 }
@@ -131,13 +134,16 @@ fn batches(
         let window = chunk.window();
         wanted = scan::FIRST_WINDOW_BYTES;
         loop {
+            let at = walk.offset();
             match walk.step(&window) {
                 Ok(Step::Group { frame, .. }) => epoch = frame.epoch,
                 Ok(Step::Batch(batch)) => {
-                    if !take(Found { epoch, batch }) {
+                    walk.skip_batch(&batch);
+                    let place = |offset| Place::new(segment.number, offset);
+                    let (start, end) = (place(at), place(walk.offset()));
+                    if !take(Found { epoch, batch, start, end }) {
                         return Ok(());
                     }
-                    walk.skip_batch(&batch);
                 }
                 Ok(Step::GroupEnd { end }) if end >= limit => break,
                 Ok(_) => {}
