@@ -37,7 +37,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             steps: 3,
-            states: 110_000,
+            states: 505_000,
             time: Duration::from_secs(3_600),
             seed: 1,
             threads: 2,

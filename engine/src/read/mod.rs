@@ -2,6 +2,7 @@
 //!
 //! * [`events`]: a piece of the log that was read and checked
 //! * [`forward`]: walking the log in commit order
+//! * [`filtered`]: from match to match of a filter, by the indexes; [`lookup`] asks one of them
 //! * [`load`]: a stream from its newest snapshot on
 //! * [`locate`]: places by position, time and epoch
 //! * [`pieces`]: what a read is to give, and how far it has come
@@ -11,9 +12,11 @@
 
 mod all;
 pub(crate) mod events;
+pub(crate) mod filtered;
 pub(crate) mod forward;
 mod load;
 pub(crate) mod locate;
+mod lookup;
 mod pieces;
 mod stream;
 mod streams;

@@ -30,10 +30,10 @@ const RANKS: [(usize, &[&str]); 8] = [
     ),
     (1, &["error", "io", "record"]),
     (2, &["batch", "event", "horizon", "options", "segment", "snapshot"]),
-    (3, &["catalog", "tail", "watermark"]),
-    (4, &["commit", "read"]),
-    (5, &["cursor", "recovery"]),
-    (6, &["stats", "verify"]),
+    (3, &["catalog", "control", "filter", "tail"]),
+    (4, &["read", "watermark"]),
+    (5, &["commit", "cursor", "recovery", "stats"]),
+    (6, &["follower", "reader", "verify"]),
     (7, &["log"]),
 ];
 
