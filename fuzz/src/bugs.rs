@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use annals::planted::Bug;
 
-use crate::explore::{Plan, explore};
+use crate::explore::{Plan, explore, try_program};
 use crate::oracle::Broken;
 use crate::program::Program;
 use crate::{damage, faults, settled};
@@ -109,7 +109,10 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
             let plan = Plan { bug: Some(bug), steps: 3, states: 60_000, time, ..Plan::default() };
             let explored = explore(&plan);
             states = Some(explored.states);
-            explored.failure.map(|failure| failure.to_string())
+            // What breaks without the bug as well is not the bug.
+            let failure = explored.failure;
+            let failure = failure.filter(|f| try_program(&f.shrunk, f.seed, None).is_ok());
+            failure.map(|failure| failure.to_string())
         }
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();

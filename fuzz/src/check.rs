@@ -214,6 +214,20 @@ fn streams_agree(log: &Log, found: &[Told]) -> Result<(), Broken> {
     Ok(())
 }
 
+/// The files that hold words which processes share: they change with every opening.
+pub const WORDS: [&str; 2] = ["control", "readers"];
+
+/// Every file but those of shared words, as it is written and as it is durable.
+pub fn written(disk: &SimStorage) -> Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>)> {
+    let names = disk.file_names().into_iter().filter(|name| !WORDS.contains(&&**name));
+    names
+        .map(|name| {
+            let (written, durable) = (disk.read_file(&name), disk.read_durable(&name));
+            (name, written, durable)
+        })
+        .collect()
+}
+
 /// The segments without their witness slots, which every opening of a log that was
 /// not closed writes anew.
 pub fn segments(disk: &SimStorage) -> BTreeMap<String, Vec<u8>> {
@@ -241,7 +255,7 @@ pub fn no_stray(disk: &SimStorage) -> Result<(), Broken> {
             let digits = name.strip_suffix(suffix);
             digits.is_some_and(|digits| digits.len() == 20 && digits.parse::<u64>().is_ok())
         };
-        numbered(".seg") || numbered(".idx") || name == "control" || name == "lock"
+        numbered(".seg") || numbered(".idx") || name == "lock" || WORDS.contains(&name)
     };
     let orphan = |name: &str| {
         name.strip_suffix(".idx").is_some_and(|run| !names.contains(&format!("{run}.seg")))

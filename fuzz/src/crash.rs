@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use annals::io::sim::{KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
 use annals::{Durability, Log, Reading};
 
-use crate::check::{agrees, append, must_open, no_stray, read_all, segments, sound};
+use crate::check::{
+    WORDS, agrees, append, must_open, no_stray, read_all, segments, sound, written,
+};
 use crate::numbers::{Numbers, narrow, wide};
 use crate::oracle::{Broken, End, Oracle};
 use crate::told::{Entry, Shown, Told};
@@ -35,7 +37,15 @@ impl Survivors {
                     |place| if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose };
                 after.power_cut(|place, _: &Unit| keep(place));
             }
-            Self::Seeded(seed) => power_cut(&after, *seed),
+            Self::Seeded(seed) => {
+                // Shared words reach the disk when the system likes.
+                for (bit, name) in WORDS.iter().enumerate() {
+                    if seed >> bit & 1 == 1 {
+                        after.write_back(name);
+                    }
+                }
+                power_cut(&after, *seed);
+            }
         }
         after
     }
@@ -223,14 +233,14 @@ fn probe(
 const PROBE_ID: u128 = 1 << 120;
 
 fn reopened(disk: &SimStorage, grown: &Oracle, depth: Depth) -> Result<(), Broken> {
-    let before = disk.fingerprint();
+    let before = depth.close.then(|| written(disk));
     let log = must_open(disk, Reading::Mapped)?;
     let shown = read_all(&log)?;
     grown.admits(&shown, End::Cut)?;
     if depth.again {
         agrees(&log, &shown)?;
     }
-    let changed = disk.fingerprint() != before;
+    let changed = before.is_some_and(|before| written(disk) != before);
     let clean = log.recovery().clean;
     disk.kill();
     drop(log);

@@ -37,6 +37,9 @@ struct Way {
 /// The calls that fail, and how: what a call cannot report, or does in one way only, is
 /// left out.
 const WAYS: [(CallKind, &[(Failure, Option<u64>)]); 9] = [
+    (CallKind::SyncData, &SYNCS),
+    (CallKind::SyncAll, &SYNCS),
+    (CallKind::SyncDir, &SYNCS),
     (
         CallKind::Write,
         &[
@@ -50,9 +53,6 @@ const WAYS: [(CallKind, &[(Failure, Option<u64>)]); 9] = [
             (Failure::Interrupted, Some(600)),
         ],
     ),
-    (CallKind::SyncData, &SYNCS),
-    (CallKind::SyncAll, &SYNCS),
-    (CallKind::SyncDir, &SYNCS),
     (CallKind::Create, &NAMES),
     (CallKind::Remove, &NAMES),
     (
