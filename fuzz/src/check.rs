@@ -218,12 +218,12 @@ fn streams_agree(log: &Log, found: &[Told]) -> Result<(), Broken> {
 pub const WORDS: [&str; 2] = ["control", "readers"];
 
 /// Every file but those of shared words, as it is written and as it is durable.
-pub fn written(disk: &SimStorage) -> Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>)> {
+pub fn written(disk: &SimStorage) -> BTreeMap<String, [Option<Vec<u8>>; 2]> {
     let names = disk.file_names().into_iter().filter(|name| !WORDS.contains(&&**name));
     names
         .map(|name| {
-            let (written, durable) = (disk.read_file(&name), disk.read_durable(&name));
-            (name, written, durable)
+            let states = [disk.read_file(&name), disk.read_durable(&name)];
+            (name, states)
         })
         .collect()
 }

@@ -103,6 +103,8 @@ pub fn survivors(disk: &SimStorage, samples: u64, seed: u64) -> Vec<Survivors> {
 /// What is done beyond the plain check of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
+    /// Whether the log is opened again, grows, and is opened once more.
+    pub probe: bool,
     /// Whether recovery itself is crashed at each of its calls.
     pub nested: bool,
     /// Whether every way of reading is tried in each opening, and not in the first alone.
@@ -120,6 +122,9 @@ pub struct Depth {
 pub fn check_power_cut(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u64, Broken> {
     let nested = depth.nested.then(|| disk.fork());
     let (shown, settled, _) = open_and_check(disk, oracle, Reading::Mapped, End::Cut)?;
+    if !depth.probe {
+        return Ok(0);
+    }
     let before = segments(disk);
     // Served, then the power goes again: all of it is durable by now.
     disk.power_cut(LoseAll);
@@ -146,6 +151,10 @@ pub fn check_kill(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u6
     disk.power_cut(LoseAll);
     let log = must_open(disk, Reading::Mapped).map_err(|b| b.within("served, then cut"))?;
     converged(&log, &shown, clean, depth).map_err(|broken| broken.within("served, then cut"))?;
+    if !depth.probe {
+        disk.kill();
+        return Ok(nested);
+    }
     probe(disk, log, &settled, &oracle.entries, depth)?;
     Ok(nested)
 }

@@ -34,9 +34,13 @@ struct Way {
     times: Times,
 }
 
+/// The error, and how many bytes of a write happen all the same; of any other call, that
+/// it happens.
+type How = (Failure, Option<u64>);
+
 /// The calls that fail, and how: what a call cannot report, or does in one way only, is
 /// left out.
-const WAYS: [(CallKind, &[(Failure, Option<u64>)]); 9] = [
+const WAYS: [(CallKind, &[How]); 9] = [
     (CallKind::SyncData, &SYNCS),
     (CallKind::SyncAll, &SYNCS),
     (CallKind::SyncDir, &SYNCS),
@@ -68,14 +72,14 @@ const WAYS: [(CallKind, &[(Failure, Option<u64>)]); 9] = [
     (CallKind::Read, &[(Failure::Device, None), (Failure::Interrupted, None)]),
 ];
 
-const SYNCS: [(Failure, Option<u64>); 4] = [
+const SYNCS: [How; 4] = [
     (Failure::Device, None),
     (Failure::Device, Some(0)),
     (Failure::NoSpace, None),
     (Failure::Interrupted, None),
 ];
 
-const NAMES: [(Failure, Option<u64>); 5] = [
+const NAMES: [How; 5] = [
     (Failure::Device, None),
     (Failure::Device, Some(0)),
     (Failure::NoSpace, None),
@@ -100,7 +104,7 @@ pub struct Swept {
 /// # Errors
 /// The first promise that was broken, with the fault that broke it.
 pub fn sweep(program: &Program, bug: Option<Bug>) -> Result<Swept, Broken> {
-    let each = |(kind, failures): &(CallKind, &'static [(Failure, Option<u64>)])| {
+    let each = |(kind, failures): &(CallKind, &'static [How])| {
         let kind = *kind;
         failures.iter().flat_map(move |(failure, partial)| {
             let (failure, partial) = (*failure, *partial);
@@ -173,7 +177,7 @@ fn one(program: &Program, call: u64, way: Way, swept: &mut Swept) -> Result<bool
 /// what a reopened log serves must be durable all the same.
 fn crashes(run: &Run) -> Result<u64, Broken> {
     let oracle = run.oracle();
-    let depth = Depth { nested: false, again: true, scan: false, close: true };
+    let depth = Depth { probe: true, nested: false, again: true, scan: false, close: true };
     let killed = run.disk().fork();
     check_kill(&killed, &oracle, depth).map_err(|b| b.within("then a kill"))?;
     for seed in 0..3 {

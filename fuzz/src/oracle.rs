@@ -13,7 +13,7 @@ use annals::Batch;
 
 use crate::marks::Mark;
 use crate::numbers::{digest, wide};
-use crate::told::{Entry, Shown, Told};
+use crate::told::{Entry, Folds, Shown, Told};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Oracle {
     }
 
     /// The newest snapshots and states of the first so many batches.
-    fn folds(&self, count: usize) -> BTreeMap<(bool, Arc<str>), (u64, Arc<[u8]>)> {
+    fn folds(&self, count: usize) -> Folds {
         let folds = self.entries.iter().take(count).flat_map(|entry| &entry.folds);
         folds
             .map(|fold| {

@@ -157,14 +157,16 @@ impl Entry {
     }
 }
 
+/// Of each stream (`false`) and each named state, version and data of the newest.
+pub type Folds = BTreeMap<(bool, Arc<str>), (u64, Arc<[u8]>)>;
+
 /// What a log shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
     /// All events, in order.
     pub events: Vec<Told>,
-    /// The newest snapshot of each stream and the newest of each named state: version
-    /// and data.
-    pub folds: BTreeMap<(bool, Arc<str>), (u64, Arc<[u8]>)>,
+    /// The newest snapshots and states.
+    pub folds: Folds,
 }
 
 impl Shown {
