@@ -140,14 +140,58 @@ pub struct Cursor {
 enum Tail {
     /// From event to event.
     All(Box<Forward>),
-    /// From match to match; and the position of the last one that was handed out.
-    Matching(Box<Filtered>, u64),
+    /// From match to match.
+    Matching(Box<Matching>),
+}
+
+#[derive(Debug)]
+struct Matching {
+    filtered: Filtered,
+    filter: Filter,
+    /// Position of the last one that was handed out.
+    position: u64,
+    /// Of the horizon, when it began, and the epoch at the position up to which everything
+    /// was looked at; 0 where no other process writes.
+    life: u64,
+    epoch: u128,
+}
+
+impl Matching {
+    fn after(shared: &Shared, bound: Bound, filter: &Filter, after: u64) -> Result<Self> {
+        let life = shared.horizon.life();
+        let epoch = if life == 0 { 0 } else { locate::epoch_at(shared, bound, after)? };
+        let filtered = Filtered::after(shared.clone(), bound, filter.clone(), after)?;
+        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch })
+    }
+
+    fn poll(&mut self, shared: &Shared, reach: Reach, max: usize) -> Result<Events> {
+        let bound = shared.horizon.indexed(reach)?;
+        if self.life != shared.horizon.life() {
+            // Another writer has the log: goes on if what was looked at is still there.
+            let checkpoint = Checkpoint {
+                log: Uuid::from_u128(shared.catalog.log),
+                epoch: Uuid::from_u128(self.epoch),
+                position: self.filtered.scanned(),
+            };
+            let after = locate::resume(shared, bound, checkpoint)?;
+            let position = self.position;
+            *self = Self { position, ..Self::after(shared, bound, &self.filter, after)? };
+        }
+        let before = self.filtered.scanned();
+        let events = self.filtered.follow(bound, max)?;
+        let last = events.len().checked_sub(1).and_then(|last| events.get(last));
+        self.position = last.map_or(self.position, |last| last.position());
+        if self.life > 0 && self.filtered.scanned() > before {
+            self.epoch = locate::epoch_at(shared, bound, self.filtered.scanned())?;
+        }
+        Ok(events)
+    }
 }
 
 impl Cursor {
     pub(crate) fn new(shared: Shared, start: Start, options: &CursorOptions) -> Result<Self> {
         let reach = Reach::from(options.visibility);
-        let bound = shared.horizon.bound(reach)?;
+        let bound = shared.horizon.indexed(reach)?;
         let after = match start {
             Start::Beginning => 0,
             Start::End => bound.position,
@@ -155,13 +199,12 @@ impl Cursor {
             Start::At(time) => {
                 locate::first_recorded_at(&shared, bound, time.as_nanos())?.saturating_sub(1)
             }
-            Start::Checkpoint(checkpoint) => resumed(&shared, bound, checkpoint)?,
+            Start::Checkpoint(checkpoint) => locate::resume(&shared, bound, checkpoint)?,
         };
         let tail = if options.filter.is_empty() {
             Tail::All(Box::new(Forward::after(shared.clone(), reach, after)?))
         } else {
-            let filter = options.filter.clone();
-            Tail::Matching(Box::new(Filtered::after(shared.clone(), bound, filter, after)?), after)
+            Tail::Matching(Box::new(Matching::after(&shared, bound, &options.filter, after)?))
         };
         Ok(Self { shared, reach, tail })
     }
@@ -177,13 +220,7 @@ impl Cursor {
     pub fn poll(&mut self, max: usize) -> Result<Events> {
         match &mut self.tail {
             Tail::All(forward) => forward.next(max),
-            Tail::Matching(filtered, position) => {
-                let bound = self.shared.horizon.bound(self.reach)?;
-                let events = filtered.follow(bound, max)?;
-                let last = events.len().checked_sub(1).and_then(|last| events.get(last));
-                *position = last.map_or(*position, |last| last.position());
-                Ok(events)
-            }
+            Tail::Matching(matching) => matching.poll(&self.shared, self.reach, max),
         }
     }
 
@@ -245,7 +282,7 @@ impl Cursor {
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let position = self.scanned_to();
-        let bound = self.shared.horizon.bound(self.reach)?;
+        let bound = self.shared.horizon.indexed(self.reach)?;
         let epoch = locate::epoch_at(&self.shared, bound, position)?;
         Ok(Checkpoint {
             log: Uuid::from_u128(self.shared.catalog.log),
@@ -259,7 +296,7 @@ impl Cursor {
     pub const fn position(&self) -> u64 {
         match &self.tail {
             Tail::All(forward) => forward.position(),
-            Tail::Matching(_, position) => *position,
+            Tail::Matching(matching) => matching.position,
         }
     }
 
@@ -270,14 +307,14 @@ impl Cursor {
     pub const fn scanned_to(&self) -> u64 {
         match &self.tail {
             Tail::All(forward) => forward.position(),
-            Tail::Matching(filtered, _) => filtered.scanned(),
+            Tail::Matching(matching) => matching.filtered.scanned(),
         }
     }
 
     fn place(&self) -> Place {
         match &self.tail {
             Tail::All(forward) => forward.place(),
-            Tail::Matching(filtered, _) => filtered.place(),
+            Tail::Matching(matching) => matching.filtered.place(),
         }
     }
 }
@@ -285,25 +322,6 @@ impl Cursor {
 fn within(position: u64, bound: Bound) -> Result<u64> {
     let head = bound.position;
     if position > head { Err(Error::BeyondHead { position, head }) } else { Ok(position) }
-}
-
-/// The position of a checkpoint, if its event is the one that the reader saw.
-fn resumed(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64> {
-    let log = Uuid::from_u128(shared.catalog.log);
-    let position = checkpoint.position;
-    let same_log = checkpoint.log == log;
-    if same_log && position <= bound.position {
-        let epoch = locate::epoch_at(shared, bound, position)?;
-        if position == 0 || epoch == checkpoint.epoch.as_u128() {
-            return Ok(position);
-        }
-    }
-    let same_until = if same_log {
-        locate::last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
-    } else {
-        0
-    };
-    Err(Error::Diverged { checkpoint, log, same_until })
 }
 
 /// Lets other tasks run first.

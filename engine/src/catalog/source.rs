@@ -126,16 +126,7 @@ impl Index {
 }
 
 /// By keys that are no streams.
-#[allow(dead_code, reason = "nothing in the crate reads by key")]
 impl Index {
-    /// How many records have a key.
-    pub(crate) fn count(&self, kind: Kind, key: &str) -> Result<u64, RunError> {
-        match self {
-            Self::Table(table) => Ok(table.read().count(kind, key)),
-            Self::Run(run) => run.count(kind, key),
-        }
-    }
-
     /// Offsets of the records that have a key, of those with these indexes.
     pub(crate) fn postings(
         &self,
@@ -252,7 +243,8 @@ impl Source {
 
     fn rebuild(&self, catalog: &Catalog) -> Result<LoadedRun> {
         if self.entry.is_sealed() {
-            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, true);
+            let keep = !catalog.read_only;
+            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, keep);
         }
         // The run of the active segment, from when the log was closed: only the part that
         // it covered, and only in memory, since another run follows at the close.

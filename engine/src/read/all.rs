@@ -198,7 +198,7 @@ impl LogRead {
     /// Finds out where to read.
     fn begin(&mut self) -> Result<()> {
         // The bound before the view: what is before it is in some index by then.
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         let shared = &self.shared;
         let first_at = |time: Timestamp| locate::first_recorded_at(shared, bound, time.as_nanos());
         let Pieces { mut from, to, backward, .. } = self.pieces;
@@ -230,7 +230,7 @@ impl LogRead {
         let catalog = &self.shared.catalog;
         let view = catalog.view();
         let (place, first) = catalog.place(&view, position)?;
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         let Some(entry) = view.entry(place.segment()) else {
             return Err(crate::Error::Closed);
         };

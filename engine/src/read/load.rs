@@ -55,7 +55,7 @@ impl Loaded {
     /// With the newest snapshot of a version below `end`.
     fn before(shared: Shared, stream: &str, schema: u32, end: u64) -> Result<Self> {
         // The bound before the view: what is before it is in some index by then.
-        let bound = shared.horizon.bound(Reach::Acknowledged)?;
+        let bound = shared.horizon.indexed(Reach::Acknowledged)?;
         let view = shared.catalog.view();
         let version = shared.catalog.version_before(&view, stream, bound.place)?;
         // One of a later version than the stream has is of a batch that is not there.

@@ -1,8 +1,11 @@
 //! Places of the log by position, time and epoch: what a reader starts from.
 
+use uuid::Uuid;
+
 use super::Shared;
 use crate::catalog::entry::Entry;
 use crate::catalog::find::extent_of;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::horizon::Bound;
 use crate::place::Place;
@@ -47,6 +50,25 @@ pub(crate) fn batch_at(shared: &Shared, bound: Bound, position: u64) -> Result<F
 /// The epoch that wrote the event at `position`; 0 if that is 0.
 pub(crate) fn epoch_at(shared: &Shared, bound: Bound, position: u64) -> Result<u128> {
     if position == 0 { Ok(0) } else { Ok(batch_at(shared, bound, position)?.epoch) }
+}
+
+/// The position of a checkpoint, if its event is the one that the reader saw.
+pub(crate) fn resume(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64> {
+    let log = Uuid::from_u128(shared.catalog.log);
+    let position = checkpoint.position;
+    let same_log = checkpoint.log == log;
+    if same_log && position <= bound.position {
+        let epoch = epoch_at(shared, bound, position)?;
+        if position == 0 || epoch == checkpoint.epoch.as_u128() {
+            return Ok(position);
+        }
+    }
+    let same_until = if same_log {
+        last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
+    } else {
+        0
+    };
+    Err(Error::Diverged { checkpoint, log, same_until })
 }
 
 /// Position of the first event that was recorded at `time` or later; the one after the
