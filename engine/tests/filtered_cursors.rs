@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use annals::io::sim::SimStorage;
 use annals::{
@@ -110,29 +110,6 @@ fn pread_a_cursor_delivers_what_matches_once_and_in_order_under_appends_and_roll
     concurrent(Reading::Pread);
 }
 
-#[test]
-fn waiting_ends_in_time_though_events_come_that_do_not_match() {
-    let log = Options::new().open_on(Arc::new(SimStorage::new())).unwrap();
-    // So many names that something has come whenever a poll is done.
-    let filter = (0..2000).fold(Filter::new(), |all, n| all.stream(&format!("order-{n}")));
-    let begin = Instant::now();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while begin.elapsed() < Duration::from_secs(3) {
-                append(&log, "stock-1", NewEvent::new("T"));
-            }
-        });
-        let mut cursor = filtered(&log, filter);
-        let begin = Instant::now();
-        let events = cursor.wait(Duration::from_millis(100)).unwrap();
-        let took = begin.elapsed();
-        assert!(events.is_empty());
-        assert!(took >= Duration::from_millis(100) && took < Duration::from_secs(2), "{took:?}");
-        assert!(cursor.scanned_to() > 0);
-        assert_eq!(cursor.position(), 0);
-    });
-}
-
 struct Unpark(std::thread::Thread);
 
 impl Wake for Unpark {
@@ -178,8 +155,8 @@ fn waiting_and_awaiting_go_on_until_something_matches() {
 fn a_checkpoint_keeps_what_was_looked_at_and_matched_nothing() {
     let disk = SimStorage::new();
     let log = inline(&disk, Reading::Mapped);
-    for n in 0..300 {
-        append(&log, "stock-1", NewEvent::new("T").data(&[n as u8; 100]));
+    for _ in 0..300 {
+        append(&log, "stock-1", NewEvent::new("T").data(&[7; 100]));
     }
     let mut cursor = filtered(&log, Filter::new().category("order"));
     assert!(cursor.poll(10).unwrap().is_empty());

@@ -176,7 +176,7 @@ mod tests {
             table.insert(&event).unwrap();
         }
         let index = Index::Table(Arc::new(RwLock::new(table)));
-        let all = 0..1 << 20;
+        let all = 4096..4096 + 5001 * 64;
         let rare = Filter::new().category("stock").tag("rare").event_type("T").stream("stock-1");
         let found = piece(&index, rare.clauses(), all.clone(), false).unwrap();
         assert_eq!((found.offsets, found.within), (vec![4096 + 4000 * 64], all.clone()));
