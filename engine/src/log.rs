@@ -23,7 +23,7 @@ use crate::reader::Reader;
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create, view_of};
-use crate::segment::ReadMode;
+use crate::segment::{ReadMode, name};
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -80,6 +80,7 @@ impl Log {
         let epoch = storage.random();
         let how = How { mode, strict: options.strict, write: true };
         let (analysis, created) = find_or_create(&storage, options, how, epoch)?;
+        analysis.header.writable(&name::segment(analysis.header.number))?;
         let tail = apply::apply(&*storage, &analysis, epoch)?;
         let settings = Settings {
             epoch,
