@@ -1,6 +1,12 @@
 //! The faults that need no simulated disk, on real files: what is hurt is named, what is
 //! derived is made again, and nobody gets a shorter log for a whole one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::type_complexity
+)]
 use std::fs;
 use std::path::{Path, PathBuf};
 
