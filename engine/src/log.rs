@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::catalog::runs;
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
+use crate::control;
 use crate::error::{Error, Result};
 use crate::follower::Follower;
 use crate::horizon::Horizon;
@@ -76,6 +77,7 @@ impl Log {
             LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
             LockError::Io(error) => Error::io("lock", &place, error),
         })?;
+        control::unsettle(&*storage);
         let mode = mode_of(options);
         let epoch = if planted::active(Bug::EpochKept) { 1 } else { storage.random() };
         let how = How { mode, strict: options.strict, write: true };
