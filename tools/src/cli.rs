@@ -96,16 +96,31 @@ pub(crate) struct Import {
     #[arg(long, value_name = "N", default_value_t = 256,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) batch: u32,
-    /// How safe a batch is before the next one starts.
+    /// How safe a batch is before it counts as accepted. Whatever is chosen, all of it is
+    /// synced at the end, and only what was synced is reported as imported.
     #[arg(long, value_enum, default_value_t = Durability::Durable)]
     pub(crate) durability: Durability,
 }
 
-/// How safe an append is when it returns.
+/// How safe an append is when it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Durability {
     /// Synced to the device: survives a power cut.
     Durable,
+    /// Handed to the operating system: survives a killed process.
+    Written,
+    /// In memory: it has its place, and is written soon after.
+    Buffered,
+}
+
+impl From<Durability> for annals::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Durable => Self::Durable,
+            Durability::Written => Self::Written,
+            Durability::Buffered => Self::Buffered,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +175,14 @@ pub(crate) struct Append {
     /// exists, or its version.
     #[arg(long, value_name = "any|none|exists|N", default_value = "any", value_parser = expected)]
     pub(crate) expect: Expected,
+    /// Append only if nothing was appended with this key before; otherwise print what the
+    /// first time came to.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) once: Option<String>,
+    /// How safe the event is when the answer is printed. The log is closed before the
+    /// command ends, which makes all of it durable.
+    #[arg(long, value_enum, default_value_t = Durability::Durable)]
+    pub(crate) durability: Durability,
 }
 
 #[derive(Debug, Args)]
