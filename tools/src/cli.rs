@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use annals::{Expected, Uuid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -58,6 +59,13 @@ pub(crate) enum Command {
     /// Each damage is named with its file, offset and cause, and the exit code is then 1.
     /// A tail that a killed writer did not finish is no damage.
     Verify(OneLog),
+    /// Print what makes a shell complete commands and options.
+    ///
+    /// For bash, for instance: `annals completions bash >
+    /// ~/.local/share/bash-completion/completions/annals`.
+    Completions(Completions),
+    /// Write manual pages: one for the program and one for each command.
+    Man(Pages),
     /// The process that the tour kills.
     #[command(hide = true)]
     DemoWriter(OneLog),
@@ -242,6 +250,20 @@ pub(crate) struct Streams {
     /// Only the N longest, the longest first.
     #[arg(long, value_name = "N")]
     pub(crate) longest: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pages {
+    /// Where to write them; made if it is not there. Without it they are printed, one
+    /// after the other.
+    pub(crate) dir: Option<PathBuf>,
 }
 
 fn expected(text: &str) -> Result<Expected, String> {

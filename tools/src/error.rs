@@ -44,6 +44,10 @@ pub(crate) enum Failure {
     #[error("{name}: {source}")]
     Input { name: String, source: io::Error },
 
+    /// A file or directory beside the log cannot be written.
+    #[error("{name}: {source}")]
+    Written { name: String, source: io::Error },
+
     /// The git program, or what it said.
     #[error("{0}")]
     Git(#[from] GitError),
@@ -96,6 +100,9 @@ impl Failure {
             Self::Git(error) => Some(error.advice().to_owned()),
             Self::Input { .. } => {
                 Some("check that it is there, and that you may read it".to_owned())
+            }
+            Self::Written { .. } => {
+                Some("check that you may write there, and that there is space".to_owned())
             }
             Self::Stdout(_) => Some("free some space, or print elsewhere".to_owned()),
             Self::Usage { .. } => Some("`annals help` tells how each command is used".to_owned()),
