@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 #[cfg(feature = "async")]
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Reach};
-#[cfg(feature = "async")]
 use crate::place::Place;
+use crate::read::filtered::Filtered;
 use crate::read::forward::Forward;
 use crate::read::{Events, Shared, locate};
 use crate::time::Timestamp;
@@ -54,6 +55,7 @@ pub enum Start {
 #[must_use]
 pub struct CursorOptions {
     visibility: Visibility,
+    filter: Filter,
 }
 
 impl CursorOptions {
@@ -68,6 +70,28 @@ impl CursorOptions {
         self.visibility = visibility;
         self
     }
+
+    /// Which events are handed out. Default: all of them.
+    ///
+    /// ```
+    /// use annals::{Batch, CursorOptions, Expected, Filter, Log, NewEvent, Start};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// for stream in ["order-1", "stock-1", "stock-2"] {
+    ///     log.append(Batch::new().write(stream, Expected::Any, [NewEvent::new("Happened")]))?;
+    /// }
+    /// let options = CursorOptions::new().filter(Filter::new().category("order"));
+    /// let mut cursor = log.cursor_with(Start::Beginning, &options)?;
+    /// assert_eq!(cursor.poll(100)?.len(), 1);
+    /// assert!(cursor.poll(100)?.is_empty());
+    /// assert_eq!((cursor.position(), cursor.scanned_to()), (1, 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
 }
 
 /// How many events [`Cursor::wait`] hands out at a time, at most.
@@ -79,7 +103,12 @@ const WAIT_EVENTS: usize = 1024;
 ///
 /// A cursor holds no lock and costs the writer nothing while there is something to
 /// read. Its place is in memory: to go on after a restart, keep
-/// [`position`](Self::position) and start [`After`](Start::After) it.
+/// [`scanned_to`](Self::scanned_to) and start [`After`](Start::After) it, or keep a
+/// [`checkpoint`](Self::checkpoint).
+///
+/// With a [filter](CursorOptions::filter) it hands out what matches, with the same
+/// promises, and finds it by the indexes: what does not match is not read, and a poll costs
+/// in proportion to what is new. It waits until something matches.
 ///
 /// ```
 /// use std::time::Duration;
@@ -103,13 +132,66 @@ const WAIT_EVENTS: usize = 1024;
 pub struct Cursor {
     shared: Shared,
     reach: Reach,
-    forward: Forward,
+    tail: Tail,
+}
+
+/// How it moves.
+#[derive(Debug)]
+enum Tail {
+    /// From event to event.
+    All(Box<Forward>),
+    /// From match to match.
+    Matching(Box<Matching>),
+}
+
+#[derive(Debug)]
+struct Matching {
+    filtered: Filtered,
+    filter: Filter,
+    /// Position of the last one that was handed out.
+    position: u64,
+    /// Of the horizon, when it began, and the epoch at the position up to which everything
+    /// was looked at; 0 where no other process writes.
+    life: u64,
+    epoch: u128,
+}
+
+impl Matching {
+    fn after(shared: &Shared, bound: Bound, filter: &Filter, after: u64) -> Result<Self> {
+        let life = shared.horizon.life();
+        let epoch = if life == 0 { 0 } else { locate::epoch_at(shared, bound, after)? };
+        let filtered = Filtered::after(shared.clone(), bound, filter.clone(), after)?;
+        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch })
+    }
+
+    fn poll(&mut self, shared: &Shared, reach: Reach, max: usize) -> Result<Events> {
+        let bound = shared.horizon.indexed(reach)?;
+        if self.life != shared.horizon.life() {
+            // Another writer has the log: goes on if what was looked at is still there.
+            let checkpoint = Checkpoint {
+                log: Uuid::from_u128(shared.catalog.log),
+                epoch: Uuid::from_u128(self.epoch),
+                position: self.filtered.scanned(),
+            };
+            let after = locate::resume(shared, bound, checkpoint)?;
+            let position = self.position;
+            *self = Self { position, ..Self::after(shared, bound, &self.filter, after)? };
+        }
+        let before = self.filtered.scanned();
+        let events = self.filtered.follow(bound, max)?;
+        let last = events.len().checked_sub(1).and_then(|last| events.get(last));
+        self.position = last.map_or(self.position, |last| last.position());
+        if self.life > 0 && self.filtered.scanned() > before {
+            self.epoch = locate::epoch_at(shared, bound, self.filtered.scanned())?;
+        }
+        Ok(events)
+    }
 }
 
 impl Cursor {
     pub(crate) fn new(shared: Shared, start: Start, options: &CursorOptions) -> Result<Self> {
         let reach = Reach::from(options.visibility);
-        let bound = shared.horizon.bound(reach)?;
+        let bound = shared.horizon.indexed(reach)?;
         let after = match start {
             Start::Beginning => 0,
             Start::End => bound.position,
@@ -117,10 +199,14 @@ impl Cursor {
             Start::At(time) => {
                 locate::first_recorded_at(&shared, bound, time.as_nanos())?.saturating_sub(1)
             }
-            Start::Checkpoint(checkpoint) => resumed(&shared, bound, checkpoint)?,
+            Start::Checkpoint(checkpoint) => locate::resume(&shared, bound, checkpoint)?,
         };
-        let forward = Forward::after(shared.clone(), reach, after)?;
-        Ok(Self { shared, reach, forward })
+        let tail = if options.filter.is_empty() {
+            Tail::All(Box::new(Forward::after(shared.clone(), reach, after)?))
+        } else {
+            Tail::Matching(Box::new(Matching::after(&shared, bound, &options.filter, after)?))
+        };
+        Ok(Self { shared, reach, tail })
     }
 
     /// Up to `max` events that are there now, at once; none if there are none.
@@ -132,10 +218,15 @@ impl Cursor {
     /// [`Error::Corrupt`] where the log is damaged: the cursor stays before it and
     /// says so again. [`Error::Io`] if reading fails.
     pub fn poll(&mut self, max: usize) -> Result<Events> {
-        self.forward.next(max)
+        match &mut self.tail {
+            Tail::All(forward) => forward.next(max),
+            Tail::Matching(matching) => matching.poll(&self.shared, self.reach, max),
+        }
     }
 
-    /// Events as soon as there are some, at most 1,024; none if the time is up first.
+    /// Events as soon as there are some, at most 1,024; none if the time is up first. With
+    /// a filter it waits until some match, and [`scanned_to`](Self::scanned_to) moves
+    /// meanwhile.
     ///
     /// # Errors
     /// Those of [`poll`](Self::poll); [`Error::Closed`] if there is nothing more and
@@ -143,15 +234,15 @@ impl Cursor {
     pub fn wait(&mut self, timeout: Duration) -> Result<Events> {
         // A time too far off to be a number is no limit.
         let deadline = Instant::now().checked_add(timeout);
+        let mut last = false;
         loop {
             let events = self.poll(WAIT_EVENTS)?;
-            if !events.is_empty() {
+            if !events.is_empty() || last {
                 return Ok(events);
             }
-            let place = self.forward.place();
-            if !self.shared.horizon.wait_beyond(self.reach, place, deadline)? {
-                return Ok(events);
-            }
+            let more = self.shared.horizon.wait_beyond(self.reach, self.place(), deadline)?;
+            // What comes and does not match must not keep it beyond its time.
+            last = !more || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         }
     }
 
@@ -166,26 +257,32 @@ impl Cursor {
     /// Those of [`wait`](Self::wait).
     #[cfg(feature = "async")]
     pub async fn next(&mut self, max: usize) -> Result<Events> {
+        let mut woken_for_nothing = false;
         loop {
             let events = self.poll(max)?;
             if !events.is_empty() || max == 0 {
                 return Ok(events);
             }
-            let place = self.forward.place();
+            // What comes and does not match must not keep its thread from others.
+            if std::mem::replace(&mut woken_for_nothing, true) {
+                yield_once().await;
+            }
+            let place = self.place();
             let mut waiting =
                 Waiting { shared: &self.shared, reach: self.reach, seat: Seat::default() };
             std::future::poll_fn(|context| waiting.poll(place, context)).await?;
         }
     }
 
-    /// Where it is, to be kept outside the log and to go on from: see [`Checkpoint`].
+    /// Up to where it has looked, to be kept outside the log and to go on from: see
+    /// [`Checkpoint`].
     /// Reads the heads of a few batches.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let position = self.position();
-        let bound = self.shared.horizon.bound(self.reach)?;
+        let position = self.scanned_to();
+        let bound = self.shared.horizon.indexed(self.reach)?;
         let epoch = locate::epoch_at(&self.shared, bound, position)?;
         Ok(Checkpoint {
             log: Uuid::from_u128(self.shared.catalog.log),
@@ -197,7 +294,28 @@ impl Cursor {
     /// Position of the last event that was handed out; where the cursor started, if
     /// none was.
     pub const fn position(&self) -> u64 {
-        self.forward.position()
+        match &self.tail {
+            Tail::All(forward) => forward.position(),
+            Tail::Matching(matching) => matching.position,
+        }
+    }
+
+    /// Position up to which everything was looked at: what matches there was handed out.
+    /// Without a filter that is [`position`](Self::position). Never moves back. A
+    /// call that hands out nothing leaves it at the last event that could be seen then, so it
+    /// moves on though nothing matches.
+    pub const fn scanned_to(&self) -> u64 {
+        match &self.tail {
+            Tail::All(forward) => forward.position(),
+            Tail::Matching(matching) => matching.filtered.scanned(),
+        }
+    }
+
+    fn place(&self) -> Place {
+        match &self.tail {
+            Tail::All(forward) => forward.place(),
+            Tail::Matching(matching) => matching.filtered.place(),
+        }
     }
 }
 
@@ -206,23 +324,18 @@ fn within(position: u64, bound: Bound) -> Result<u64> {
     if position > head { Err(Error::BeyondHead { position, head }) } else { Ok(position) }
 }
 
-/// The position of a checkpoint, if its event is the one that the reader saw.
-fn resumed(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64> {
-    let log = Uuid::from_u128(shared.catalog.log);
-    let position = checkpoint.position;
-    let same_log = checkpoint.log == log;
-    if same_log && position <= bound.position {
-        let epoch = locate::epoch_at(shared, bound, position)?;
-        if position == 0 || epoch == checkpoint.epoch.as_u128() {
-            return Ok(position);
+/// Lets other tasks run first.
+#[cfg(feature = "async")]
+async fn yield_once() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
         }
-    }
-    let same_until = if same_log {
-        locate::last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
-    } else {
-        0
-    };
-    Err(Error::Diverged { checkpoint, log, same_until })
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A future that waits, and leaves its place when it is dropped.

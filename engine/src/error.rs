@@ -42,6 +42,17 @@ pub enum Error {
         difference: Difference,
     },
 
+    /// A snapshot says more than its stream holds after the batch. Nothing was written.
+    #[error("a snapshot of stream {stream:?} is at version {version}, the stream at {actual}")]
+    SnapshotAhead {
+        /// The stream.
+        stream: String,
+        /// What the snapshot says that it holds.
+        version: u64,
+        /// Where the stream is, after the batch.
+        actual: u64,
+    },
+
     /// Something is larger than its limit. Nothing was written.
     #[error("{what} is {size}, the limit is {limit}")]
     TooLarge {

@@ -49,9 +49,20 @@ pub(crate) struct Seat(pub(crate) u64);
 
 /// What moves the end of the log.
 pub(crate) trait Horizon: Send + Sync + Debug {
-    /// How far a reader may go now. Everything before that is in the catalog's view
+    /// How far a reader may go now. All segments before that are in the catalog's view
     /// afterwards.
     fn bound(&self, reach: Reach) -> Result<Bound>;
+
+    /// As `bound`, and everything before it is in the view's indexes too.
+    fn indexed(&self, reach: Reach) -> Result<Bound> {
+        self.bound(reach)
+    }
+
+    /// A number that changes when what was read may be there no more, since another
+    /// writer has opened the log: a reader that goes on must look whether it is.
+    fn life(&self) -> u64 {
+        0
+    }
 
     /// Waits until there is something beyond `place` or the time is up. Returns whether
     /// there is.

@@ -30,6 +30,7 @@
 //! | open and close a log | [`Log::open`], [`Options`], [`Log::close`] |
 //! | append | [`Batch`], [`NewEvent`], [`NewSnapshot`], [`Expected`], [`Log::append`], [`Committed`] |
 //! | read | [`Log::read`], [`Log::read_all`], [`Log::event`], [`Event`] |
+//! | read and follow by category, type, tag and other keys | [`Filter`] |
 //! | follow | [`Log::cursor`], [`Cursor`], [`Start`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
 //! | check a log | [`verify`] |
@@ -68,10 +69,13 @@ mod category;
 mod checkpoint;
 mod commit;
 mod committed;
+mod control;
 mod cursor;
 mod error;
 mod event;
 mod expected;
+mod filter;
+mod follower;
 mod horizon;
 mod log;
 mod options;
@@ -79,6 +83,7 @@ mod place;
 #[cfg(not(feature = "planted"))]
 mod planted;
 mod read;
+mod reader;
 mod record;
 mod recovered;
 mod recovery;
@@ -100,9 +105,11 @@ pub use cursor::{Cursor, CursorOptions, Start};
 pub use error::{Corrupt, Damage, Difference, Error, Result};
 pub use event::{Event, OwnedEvent, Tags};
 pub use expected::Expected;
+pub use filter::Filter;
 pub use log::Log;
 pub use options::{Background, Options, Reading};
-pub use read::{Events, EventsIter, LogRead, StreamInfo, StreamRead, Streams};
+pub use read::{Events, EventsIter, Loaded, LogRead, StreamInfo, StreamRead, Streams};
+pub use reader::Reader;
 pub use recovered::{Discarded, Recovery, TailReason};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

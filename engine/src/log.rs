@@ -1,35 +1,29 @@
 //! The log: wires the parts, touches no bytes and no system call.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Mutex, RwLock};
-use uuid::Uuid;
+use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
-use crate::catalog::entry::Entry;
-use crate::catalog::find::Hit;
 use crate::catalog::runs;
-use crate::catalog::source::Source;
-use crate::catalog::survey;
-use crate::catalog::view::View;
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
-use crate::cursor::{Cursor, CursorOptions, Start};
 use crate::error::{Error, Result};
-use crate::event::OwnedEvent;
-use crate::horizon::{Bound, Horizon, Reach};
+use crate::follower::Follower;
+use crate::horizon::Horizon;
 use crate::io::{LockError, OsStorage, Storage, StorageLock};
 use crate::options::{Background, Options, Reading};
 use crate::planted::{self, Bug};
-use crate::read::{LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::read::Shared;
+use crate::reader::Reader;
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
-use crate::recovery::{apply, create};
+use crate::recovery::{apply, create, view_of};
 use crate::segment::ReadMode;
-use crate::stats::Stats;
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -51,7 +45,7 @@ use crate::watermark::Watermark;
 #[derive(Debug)]
 pub struct Log {
     committer: Arc<Committer>,
-    shared: Shared,
+    reader: Reader,
     recovery: Recovery,
     /// What an append promises unless it says otherwise.
     durability: Durability,
@@ -82,10 +76,7 @@ impl Log {
             LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
             LockError::Io(error) => Error::io("lock", &place, error),
         })?;
-        let mode = match options.reading {
-            Reading::Mapped => ReadMode::Mapped,
-            Reading::Pread => ReadMode::Pread,
-        };
+        let mode = mode_of(options);
         let epoch = storage.random();
         let how = How { mode, strict: options.strict, write: true };
         let (analysis, created) = find_or_create(&storage, options, how, epoch)?;
@@ -107,15 +98,16 @@ impl Log {
         recovery.clean |= created;
         let log = analysis.log;
         let (view, table) = view_of(analysis);
-        let catalog = Arc::new(Catalog::new(storage, log, mode, view));
+        let catalog = Arc::new(Catalog::new(storage, log, mode, view, false));
         let resume = Resume { segment, table, next_position, last_time, last_mark, tail };
         let committer = Arc::new(Committer::new(Arc::clone(&catalog), watermark, settings, resume));
+        committer.set_up_control();
         let horizon: Arc<dyn Horizon> = Arc::clone(&committer) as _;
-        let shared = Shared { catalog, horizon };
+        let reader = Reader { shared: Shared { catalog, horizon } };
         let threads = if settings.threads { start_threads(&committer)? } else { Vec::new() };
         let threads = Mutex::new(threads);
         let durability = options.durability;
-        Ok(Self { committer, shared, recovery, durability, threads, _lock: lock })
+        Ok(Self { committer, reader, recovery, durability, threads, _lock: lock })
     }
 
     /// Appends a batch, all or nothing, and returns when it is as safe as the log's
@@ -128,6 +120,7 @@ impl Log {
     /// * [`Error::WrongExpectedVersion`]: a stream is not as the batch expects.
     /// * [`Error::DuplicateConflict`]: some of its ids are in the log, but not as this
     ///   very batch. (If they are, the first outcome comes back.)
+    /// * [`Error::SnapshotAhead`]: a snapshot is of a version that its stream has not.
     /// * [`Error::TooLarge`], [`Error::Invalid`]: something in the batch, see
     ///   [`limits`](crate::limits).
     /// * [`Error::Full`]: no space. All of these leave nothing behind and use no
@@ -194,89 +187,14 @@ impl Log {
         self.committer.sync_all()
     }
 
-    /// Reads a stream, from its first event on unless told otherwise.
-    pub fn read(&self, stream: &str) -> StreamRead {
-        StreamRead::new(self.shared.clone(), stream)
-    }
-
-    /// Reads the whole log, from its first event on unless told otherwise.
-    pub fn read_all(&self) -> LogRead {
-        LogRead::new(self.shared.clone())
-    }
-
-    /// A cursor that follows the log.
-    ///
-    /// # Errors
-    /// [`Error::BeyondHead`] if it is to start after the head, [`Error::Diverged`] if it
-    /// is to start at a checkpoint that does not fit the log; [`Error::Corrupt`] and
-    /// [`Error::Io`] if its start cannot be read.
-    pub fn cursor(&self, start: Start) -> Result<Cursor> {
-        Cursor::new(self.shared.clone(), start, &CursorOptions::new())
-    }
-
-    /// A cursor with options: what it is handed, and when.
-    ///
-    /// # Errors
-    /// Those of [`cursor`](Self::cursor).
-    pub fn cursor_with(&self, start: Start, options: &CursorOptions) -> Result<Cursor> {
-        Cursor::new(self.shared.clone(), start, options)
-    }
-
-    /// The event with this id, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
-    pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
-        self.find(id, bound)?.map(|hit| hit.event(bound)).transpose()
-    }
-
-    /// Whether an event with this id is in the log.
-    ///
-    /// # Errors
-    /// Those of [`event`](Self::event).
-    pub fn contains(&self, id: Uuid) -> Result<bool> {
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
-        Ok(self.find(id, bound)?.is_some())
-    }
-
-    fn find(&self, id: Uuid, bound: Bound) -> Result<Option<Hit>> {
-        let view = self.shared.catalog.view();
-        let hit = self.shared.catalog.id(&view, id.as_u128(), bound)?;
-        Ok(hit.filter(|hit| hit.place() < bound.place))
-    }
-
-    /// Version of a stream's last event; 0 if nothing was ever appended to it.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
-    pub fn version(&self, stream: &str) -> Result<u64> {
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
-        let view = self.shared.catalog.view();
-        self.shared.catalog.version_before(&view, stream, bound.place)
-    }
-
     /// Position of the last durable event; 0 in an empty log.
     pub fn head(&self) -> u64 {
         self.committer.watermark.position()
     }
 
-    /// The streams whose names start with `prefix`: all of them, if it is empty.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
-    pub fn streams(&self, prefix: &str) -> Result<Streams> {
-        collect_streams(&self.shared, prefix)
-    }
-
-    /// Numbers about the log. Reads the names of all streams.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
-    pub fn stats(&self) -> Result<Stats> {
-        let survey = survey::survey(&*self.shared.catalog.storage)?;
-        let streams = self.streams("")?.len();
-        Ok(Stats::of(self.shared.catalog.log, self.head(), streams, &survey))
+    /// The reading side, to be handed to those who must not append.
+    pub const fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// What opening found.
@@ -314,6 +232,15 @@ impl Log {
     }
 }
 
+/// What a log is read with.
+impl Deref for Log {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         // Who wants to know calls `close`.
@@ -342,6 +269,34 @@ impl Options {
         self.check()?;
         Log::open_with(storage, self)
     }
+
+    /// Opens the log in a directory for reading only: see [`Reader::open`]. Of the options
+    /// [`reading`](Self::reading) and [`reads`](Self::reads) matter.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_reader(&self, path: impl AsRef<Path>) -> Result<Reader> {
+        self.open_reader_on(Arc::new(OsStorage::new(path.as_ref())))
+    }
+
+    /// As [`open_reader`](Self::open_reader), on a storage of your own.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_reader_on(&self, storage: Arc<dyn Storage>) -> Result<Reader> {
+        self.check()?;
+        let follower = Follower::open(storage, mode_of(self), self.reads)?;
+        let catalog = Arc::clone(&follower.catalog);
+        let horizon: Arc<dyn Horizon> = follower;
+        Ok(Reader { shared: Shared { catalog, horizon } })
+    }
+}
+
+const fn mode_of(options: &Options) -> ReadMode {
+    match options.reading {
+        Reading::Mapped => ReadMode::Mapped,
+        Reading::Pread => ReadMode::Pread,
+    }
 }
 
 fn find_or_create(
@@ -361,34 +316,6 @@ fn find_or_create(
     create(&**storage, epoch)?;
     let analysis = analyse(&**storage, how, &load)?.ok_or(Error::NotFound { log })?;
     Ok((analysis, true))
-}
-
-/// The segments and indexes as recovery found them, and the table that appends go on
-/// with.
-fn view_of(analysis: Analysis) -> (View, crate::catalog::source::SharedTable) {
-    let mut entries = Vec::with_capacity(analysis.segments.len());
-    for pair in analysis.segments.windows(2) {
-        if let [segment, next] = pair {
-            entries.push(Arc::new(Entry::sealed(Arc::clone(segment), Arc::clone(next))));
-        }
-    }
-    let mut sources: Vec<_> =
-        entries.iter().map(|entry| Arc::new(Source::unloaded(Arc::clone(entry)))).collect();
-    let table = analysis.indexer.into_table();
-    let first = table.first_position();
-    let table = Arc::new(RwLock::new(table));
-    if let Some(segment) = analysis.segments.last() {
-        let entry = Arc::new(Entry::active(Arc::clone(segment)));
-        if let Some(run) = analysis.run {
-            let first = analysis.header.first_position;
-            let source = Source::of_run(Arc::clone(&entry), first, Arc::new(run));
-            sources.push(Arc::new(source));
-        }
-        let source = Source::of_table(Arc::clone(&entry), first, Arc::clone(&table));
-        sources.push(Arc::new(source));
-        entries.push(entry);
-    }
-    (View { entries, sources }, table)
 }
 
 /// The background thread, which prepares space and makes runs, and the flusher.

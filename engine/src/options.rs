@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::committed::Durability;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::visibility::Visibility;
 
 /// How the bytes of the log are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +57,7 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) flush_after: Duration,
     pub(crate) in_flight_bytes: u64,
+    pub(crate) reads: Visibility,
 }
 
 impl Default for Options {
@@ -76,6 +78,7 @@ impl Options {
             durability: Durability::Durable,
             flush_after: Duration::from_millis(50),
             in_flight_bytes: 32 << 20,
+            reads: Visibility::Durable,
         }
     }
 
@@ -139,6 +142,14 @@ impl Options {
     /// or submit beyond it waits. A single batch that is larger is taken alone.
     pub const fn in_flight_bytes(mut self, bytes: u64) -> Self {
         self.in_flight_bytes = bytes;
+        self
+    }
+
+    /// What the reads of a [`Reader`](crate::Reader) in another process see. Default:
+    /// [`Visibility::Durable`]. Cursors say it for themselves, and a writing process
+    /// always reads what it was acknowledged.
+    pub const fn reads(mut self, visibility: Visibility) -> Self {
+        self.reads = visibility;
         self
     }
 

@@ -37,6 +37,8 @@ pub enum Bug {
     StaleIndexBelieved,
     /// Payloads are not checked when a group is recovered.
     PayloadUnchecked,
+    /// Idempotency keys are forgotten when the log is reopened.
+    KeyLostAtReopen,
     /// A segment is begun before the one before it is synced.
     NoSyncAtRoll,
     /// An answer that rests on a batch in flight does not wait for its outcome.

@@ -17,7 +17,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    #[cfg_attr(not(test), expect(dead_code, reason = "no index finds one"))]
     pub(crate) fn new(head: SnapshotHead, fields: SnapshotFields, payload: &[u8]) -> Self {
         Self { head, fields, payload: payload.into() }
     }

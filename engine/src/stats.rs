@@ -1,8 +1,11 @@
 //! Numbers about a log.
 
+use annals_index::Kind;
 use uuid::Uuid;
 
+use crate::catalog::Catalog;
 use crate::catalog::survey::Survey;
+use crate::error::Result;
 use crate::record::field::wide;
 
 /// Numbers about a log, made by [`Log::stats`](crate::Log::stats).
@@ -17,6 +20,12 @@ pub struct Stats {
     pub events: u64,
     /// Streams with at least one durable event.
     pub streams: u64,
+    /// Snapshots of streams.
+    pub snapshots: u64,
+    /// Named states, each counted as often as it was appended.
+    pub states: u64,
+    /// Idempotency keys.
+    pub keys: u64,
     /// Segment files, the one that is prepared ahead included.
     pub segments: u64,
     /// Their size together, in bytes.
@@ -30,17 +39,33 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn of(log: u128, head: u64, streams: usize, survey: &Survey) -> Self {
-        Self {
-            log: Uuid::from_u128(log),
+    pub(crate) fn of(
+        catalog: &Catalog,
+        head: u64,
+        streams: usize,
+        survey: &Survey,
+    ) -> Result<Self> {
+        let records = |kind| -> Result<u64> {
+            let mut count = 0;
+            for source in &catalog.view().sources {
+                let keys = source.ask(catalog, |index| index.keys(kind, ""))?;
+                count += keys.iter().map(|(_, count)| count).sum::<u64>();
+            }
+            Ok(count)
+        };
+        Ok(Self {
+            log: Uuid::from_u128(catalog.log),
             head,
             events: head,
             streams: wide(streams),
+            snapshots: records(Kind::Snapshot)?,
+            states: records(Kind::State)?,
+            keys: records(Kind::Key)?,
             segments: wide(survey.segments.len()),
             segment_bytes: survey.segments.values().sum(),
             index_runs: wide(survey.runs.len()),
             index_bytes: survey.runs.values().sum(),
             other_bytes: survey.other_bytes,
-        }
+        })
     }
 }

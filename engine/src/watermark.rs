@@ -11,10 +11,13 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::control::Control;
 #[cfg(feature = "async")]
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Reach};
+use crate::io::Storage;
 use crate::place::Place;
+use crate::visibility::Visibility;
 
 /// One published place. What the writer stores often is kept away from the rest.
 #[repr(align(128))]
@@ -112,6 +115,8 @@ pub(crate) struct Watermark {
     closed: AtomicBool,
     /// Nothing that is not written by now ever will be.
     failed: AtomicBool,
+    /// Where readers in other processes look, if there is such a file.
+    control: Mutex<Option<Control>>,
 }
 
 impl Watermark {
@@ -122,6 +127,7 @@ impl Watermark {
             acknowledged: Level::new(place, position),
             closed: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            control: Mutex::new(None),
         }
     }
 
@@ -167,12 +173,31 @@ impl Watermark {
     /// The durable end moves on. Called by the leader alone.
     pub(crate) fn publish(&self, place: Place, position: u64) {
         self.durable.publish(place, position);
+        self.mirror(Visibility::Durable, place, position);
+    }
+
+    fn mirror(&self, visibility: Visibility, place: Place, position: u64) {
+        if let Some(control) = &*self.control.lock() {
+            control.publish(visibility, place, position);
+        }
+    }
+
+    /// Readers in other processes look there from now on. Called by whoever keeps others
+    /// from leading, so that no place is missed.
+    pub(crate) fn set_control(&self, control: Option<Control>) {
+        *self.control.lock() = control;
+    }
+
+    /// Whether readers in other processes find what is published.
+    pub(crate) fn is_mirrored(&self, storage: &dyn Storage) -> bool {
+        self.control.lock().as_ref().is_some_and(|control| control.stands(storage))
     }
 
     /// The written end moves on. Called by the leader alone, before the durable end gets
     /// there.
     pub(crate) fn publish_written(&self, place: Place, position: u64) {
         self.written.publish(place, position);
+        self.mirror(Visibility::Written, place, position);
     }
 
     /// An append was answered that is not durable.
@@ -190,6 +215,9 @@ impl Watermark {
         self.closed.store(true, Ordering::SeqCst);
         self.durable.wake();
         self.written.wake();
+        if let Some(control) = &*self.control.lock() {
+            control.close();
+        }
     }
 
     /// The log takes no more appends, and what is not written by now will not be.

@@ -58,7 +58,7 @@ fn events_are_read_as_if_nothing_stood_between_them() {
         let disk = SimStorage::new();
         let mut log = open(&disk, reading);
         for life in 0..3 {
-            (0..20).for_each(|n| append(&log, life * 20 + n));
+            (1..=20).for_each(|n| append(&log, life * 20 + n));
             let head = log.head();
             assert_eq!(positions(&log), (1..=head).collect::<Vec<_>>());
             let backward: Vec<_> = log.read_all().backward().collect().unwrap();

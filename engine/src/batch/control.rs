@@ -137,7 +137,6 @@ impl Batch {
 
     /// A batch that is nothing but a key for what an earlier batch came to. If the key
     /// cannot be one, that is noted as with [`once`](Self::once).
-    #[cfg_attr(not(test), expect(dead_code, reason = "no key is looked up"))]
     pub(crate) fn key_only(key: &str, outcome: Outcome) -> Self {
         let mut batch = Self::new();
         batch.once(key);
@@ -166,7 +165,6 @@ impl Batch {
     }
 
     /// The name of the stream or state that a snapshot is of.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no index takes it"))]
     pub(crate) fn control_name(&self, control: &Control) -> &str {
         let names = self.payloads.get(control.payload).get(layout::snapshot::NAMES..);
         let name = names.and_then(|names| names.get(..control.name_len));

@@ -219,6 +219,11 @@ impl Batch {
         self.payloads.filled(event.start, event.len)
     }
 
+    /// Whether it may be in a log already, by its key or its ids.
+    pub(crate) fn may_be_known(&self) -> bool {
+        self.key.is_some() || self.ids_may_exist()
+    }
+
     /// Whether its ids may be in a log already: they were given, or it was committed
     /// before. Ids that were made here are new the first time.
     pub(crate) fn ids_may_exist(&self) -> bool {

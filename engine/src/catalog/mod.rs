@@ -7,12 +7,14 @@
 //! * [`source`]: one index, loaded at its first use
 //! * [`runs`]: runs as files: loading, rebuilding, writing
 //! * [`find`]: look-ups by stream, id and position
+//! * [`outcome`]: look-ups of keys and snapshots
 //!
 //! Readers take the current [`View`](view::View) and work on it; a roll or a finished
 //! run publishes another one.
 
 pub(crate) mod entry;
 pub(crate) mod find;
+pub(crate) mod outcome;
 pub(crate) mod runs;
 pub(crate) mod source;
 pub(crate) mod survey;
@@ -37,6 +39,8 @@ pub(crate) struct Catalog {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) log: u128,
     pub(crate) mode: ReadMode,
+    /// Nothing is written, not even a run.
+    pub(crate) read_only: bool,
     /// The process that opened the log.
     process: u32,
     view: RwLock<Arc<View>>,
@@ -49,7 +53,13 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    pub(crate) fn new(storage: Arc<dyn Storage>, log: u128, mode: ReadMode, view: View) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        log: u128,
+        mode: ReadMode,
+        view: View,
+        read_only: bool,
+    ) -> Self {
         let view = RwLock::new(Arc::new(view));
         let process = storage.process_id();
         Self {
@@ -57,6 +67,7 @@ impl Catalog {
             storage,
             log,
             mode,
+            read_only,
             view,
             generation: AtomicU64::new(0),
             index_failed: AtomicBool::new(false),
@@ -105,6 +116,23 @@ impl Catalog {
         table
     }
 
+    /// Everything was looked at anew: what was there before may be there no more.
+    pub(crate) fn reset(&self, view: View) {
+        *self.view.write() = Arc::new(view);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The table of a sealed segment gives way to its run, which is loaded when it is
+    /// asked for.
+    pub(crate) fn unload(&self, number: u64) {
+        let mut slot = self.view.write();
+        let mut view = View::clone(&slot);
+        if let Some(entry) = view.entry(number).cloned() {
+            view.replace(number, Arc::new(Source::unloaded(entry)));
+            *slot = Arc::new(view);
+        }
+    }
+
     /// Segment `number` is sealed. Called before anything of the next one is published.
     pub(crate) fn seal(&self, number: u64, facts: Facts) {
         let view = self.view();
@@ -148,11 +176,11 @@ impl Catalog {
         let view = self.view();
         let Some(entry) = view.entry(number) else { return Ok(()) };
         let facts = entry.facts()?;
-        let parts: Vec<_> = view.sources_of(number).collect();
+        let parts = view.sources_of(number);
         if parts.iter().all(|source| source.table().is_none()) {
             return Ok(());
         }
-        let whole = match parts.as_slice() {
+        let whole = match parts {
             [one] => one.table(),
             _ => None,
         };

@@ -67,19 +67,24 @@ pub(crate) fn meta_of(segment: &Segment, facts: &Facts) -> RunMeta {
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) table: Table,
+    filling: Filling,
+}
+
+/// How far a table is filled that somebody else holds.
+#[derive(Debug)]
+pub(crate) struct Filling {
     next_position: u64,
     marked: Option<u64>,
 }
 
 impl Indexer {
     pub(crate) fn new(first_position: u64) -> Self {
-        let table = Table::new(first_position);
-        Self { table, next_position: first_position, marked: None }
+        Self { table: Table::new(first_position), filling: Filling::new(first_position) }
     }
 
     /// Offset of the last marked group; 0 if none is.
     pub(crate) fn last_mark(&self) -> u64 {
-        self.marked.unwrap_or_default()
+        self.filling.marked.unwrap_or_default()
     }
 
     pub(crate) fn into_table(self) -> Table {
@@ -88,13 +93,29 @@ impl Indexer {
 
     /// Takes a step. An event that cannot be the next one of its stream is damage.
     pub(crate) fn take(&mut self, segment: &Segment, step: &Step<'_>) -> Result<()> {
+        self.filling.take(&mut self.table, segment, step)
+    }
+}
+
+impl Filling {
+    pub(crate) const fn new(first_position: u64) -> Self {
+        Self { next_position: first_position, marked: None }
+    }
+
+    /// As [`Indexer::take`], into this table.
+    pub(crate) fn take(
+        &mut self,
+        table: &mut Table,
+        segment: &Segment,
+        step: &Step<'_>,
+    ) -> Result<()> {
         let done = match step {
             Step::Group { offset, .. } => {
                 if self.marked.is_some_and(|marked| offset - marked < MARK_EVERY_BYTES) {
                     return Ok(());
                 }
                 self.marked = Some(*offset);
-                self.table.mark(self.next_position, *offset).map_err(|_| *offset)
+                table.mark(self.next_position, *offset).map_err(|_| *offset)
             }
             Step::Event(event) => {
                 self.next_position = event.head.position + 1;
@@ -112,7 +133,16 @@ impl Indexer {
                     event_type: event.fields.event_type(event.payload),
                     others: &others,
                 };
-                self.table.insert(&event).map_err(|_| event.offset)
+                table.insert(&event).map_err(|_| event.offset)
+            }
+            Step::Snapshot(step) => {
+                let kind = if step.head.state { Kind::State } else { Kind::Snapshot };
+                let name = step.fields.name(step.payload);
+                table.insert_record(kind, name, step.offset).map_err(|_| step.offset)
+            }
+            Step::Key(step) => {
+                let key = step.fields.text(step.payload);
+                table.insert_record(Kind::Key, key, step.offset).map_err(|_| step.offset)
             }
             _ => Ok(()),
         };
@@ -152,7 +182,7 @@ pub(super) fn load_or_rebuild(
             return Ok(run);
         }
     }
-    rebuild(catalog, segment, facts, true)
+    rebuild(catalog, segment, facts, !catalog.read_only)
 }
 
 /// The run of a segment, if its file can be opened.

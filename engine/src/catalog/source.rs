@@ -64,17 +64,69 @@ impl Index {
     }
 }
 
-/// By keys that are no streams.
-#[allow(dead_code, reason = "nothing in the crate reads by key")]
+/// A key of either kind: a stream's name, or another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key<'a> {
+    Stream(&'a str),
+    Other(Kind, &'a str),
+}
+
+/// By keys that may be streams. What has a key is counted in the order of offsets, from 0.
 impl Index {
-    /// How many records have a key.
-    pub(crate) fn count(&self, kind: Kind, key: &str) -> Result<u64, RunError> {
-        match self {
-            Self::Table(table) => Ok(table.read().count(kind, key)),
-            Self::Run(run) => run.count(kind, key),
+    /// How many events with a key lie below an offset.
+    pub(crate) fn rank_of(&self, key: Key<'_>, offset: u64) -> Result<u64, RunError> {
+        let name = match key {
+            Key::Other(kind, key) => return self.rank(kind, key, offset),
+            Key::Stream(name) => name,
+        };
+        let Some(span) = self.stream(name)? else { return Ok(0) };
+        let mut one = Vec::with_capacity(1);
+        let mut lies_below = |index: u64| {
+            one.clear();
+            let version = span.first_version + index;
+            self.offsets(name, version..=version, &mut one)?;
+            // A version of the span has an offset.
+            Ok(one.first().is_some_and(|found| *found < offset))
+        };
+        // Most questions are about all that is here, or about none of it.
+        if lies_below(span.count - 1)? {
+            return Ok(span.count);
         }
+        let (mut low, mut high) = (0, span.count - 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if lies_below(middle)? {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
     }
 
+    /// Offsets of the events that have a key, of those with these indexes.
+    pub(crate) fn postings_of(
+        &self,
+        key: Key<'_>,
+        indexes: Range<u64>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), RunError> {
+        let name = match key {
+            Key::Other(kind, key) => return self.postings(kind, key, indexes, out),
+            Key::Stream(name) => name,
+        };
+        match self.stream(name)? {
+            Some(span) if !indexes.is_empty() => {
+                let first = span.first_version + indexes.start;
+                self.offsets(name, first..=span.first_version + indexes.end - 1, out)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// By keys that are no streams.
+impl Index {
     /// Offsets of the records that have a key, of those with these indexes.
     pub(crate) fn postings(
         &self,
@@ -191,7 +243,8 @@ impl Source {
 
     fn rebuild(&self, catalog: &Catalog) -> Result<LoadedRun> {
         if self.entry.is_sealed() {
-            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, true);
+            let keep = !catalog.read_only;
+            return runs::rebuild(catalog, &self.entry.segment, &self.entry.facts()?, keep);
         }
         // The run of the active segment, from when the log was closed: only the part that
         // it covered, and only in memory, since another run follows at the close.

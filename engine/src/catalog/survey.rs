@@ -39,7 +39,7 @@ pub(crate) fn survey(storage: &dyn Storage) -> Result<Survey> {
                 survey.control = is_file;
                 survey.other_bytes += entry.len;
             }
-            Named::Lock => survey.other_bytes += entry.len,
+            Named::Lock | Named::Readers => survey.other_bytes += entry.len,
             Named::Run(_) | Named::Temporary | Named::Foreign => {}
         }
     }

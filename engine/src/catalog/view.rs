@@ -20,8 +20,12 @@ impl View {
         self.entries.get(index)
     }
 
-    pub(super) fn sources_of(&self, number: u64) -> impl Iterator<Item = &Arc<Source>> {
-        self.sources.iter().filter(move |source| source.entry.segment.number == number)
+    /// The indexes of a segment, in order.
+    pub(crate) fn sources_of(&self, number: u64) -> &[Arc<Source>] {
+        let below = |end| move |source: &Arc<Source>| source.entry.segment.number < end;
+        let from = self.sources.partition_point(below(number));
+        let to = self.sources.partition_point(below(number + 1));
+        self.sources.get(from..to).unwrap_or_default()
     }
 
     /// One source instead of all those of a segment.

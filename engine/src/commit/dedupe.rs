@@ -1,6 +1,7 @@
 //! Batches that the log holds already, wholly or in part.
 
 use super::Committer;
+use super::answers::committed;
 use crate::batch::{Batch, Encoded};
 use crate::catalog::find::Hit;
 use crate::committed::{Committed, Durability};
@@ -17,6 +18,28 @@ impl Committer {
         let position = hit.event(bound)?.as_event().position();
         let id = uuid::Uuid::from_u128(id);
         Ok(Error::DuplicateConflict { id, position, difference: Difference::SomeMissing })
+    }
+
+    /// The answer to a batch whose key is in the log: what the first one came to. It
+    /// must be written by now.
+    pub(super) fn first_outcome(
+        &self,
+        batch: &Batch,
+        hit: &Hit,
+        durability: Durability,
+    ) -> Result<Committed> {
+        let bound = self.watermark.bound(Reach::Written);
+        let outcome = hit.outcome(batch.key().unwrap_or_default(), bound)?;
+        let view = self.catalog.view();
+        let versions = self.catalog.versions_of(&view, outcome, bound)?;
+        let durable = hit.place() < bound.lasting;
+        Ok(Committed {
+            first_position: outcome.first_position,
+            events: u64::from(outcome.events),
+            versions,
+            deduplicated: true,
+            durability: if durable { Durability::Durable } else { durability },
+        })
     }
 
     /// The answer to a batch whose ids are all in the log: its first outcome if it is
@@ -54,7 +77,7 @@ impl Committer {
         }
         let durable = hits.iter().all(|hit| hit.place() < bound.lasting);
         let durability = if durable { Durability::Durable } else { durability };
-        let first = super::committed(batch, first_position, &versions, durability);
+        let first = committed(batch, first_position, &versions, durability);
         Ok(Committed { deduplicated: true, ..first })
     }
 }

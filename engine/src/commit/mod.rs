@@ -2,6 +2,7 @@
 //!
 //! * [`prepare`]: what is looked up before the lock
 //! * [`queue`]: under the lock: checks, numbers, places
+//! * [`answers`]: whether there is an answer without a place
 //! * [`pending`]: the group that is being filled
 //! * [`group`]: how those who wait for it are told
 //! * [`waiting`]: who leads, and what an answer rests on
@@ -21,6 +22,7 @@
 //! fills. There is no timer, so an append that is alone waits for nothing but
 //! its own sync.
 
+mod answers;
 mod close;
 mod dedupe;
 mod flusher;
@@ -49,7 +51,7 @@ use crate::committed::{Committed, Durability};
 use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::planted::{self, Bug};
-use crate::record::field::wide;
+use crate::record::key::Outcome;
 use crate::segment::Segment;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
@@ -142,11 +144,10 @@ impl Committer {
     pub(crate) fn append(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
         let request = Request { durability, waits: true };
         match self.commit(batch, request)? {
-            Answer::Placed(placed) => {
-                let committed =
-                    committed(batch, placed.first_position, &placed.versions, durability);
+            Answer::Placed(placed, first) => {
+                let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
                 self.finish(placed.wait)?;
-                self.acknowledge(durability, placed.end, committed.last_position());
+                self.acknowledge(durability, placed.end, placed.last_position);
                 Ok(committed)
             }
             Answer::Known { committed, rests } => {
@@ -168,10 +169,9 @@ impl Committer {
     ) -> Result<Ticket> {
         let request = Request { durability, waits: false };
         match self.commit(batch, request)? {
-            Answer::Placed(placed) => {
-                let committed =
-                    committed(batch, placed.first_position, &placed.versions, durability);
-                let end = (placed.end, committed.last_position());
+            Answer::Placed(placed, first) => {
+                let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
+                let end = (placed.end, placed.last_position);
                 if durability == Durability::Buffered {
                     self.acknowledge(durability, end.0, end.1);
                 }
@@ -202,7 +202,7 @@ impl Committer {
         batch.check()?;
         self.owner()?;
         let mut prepared =
-            if batch.ids_may_exist() { self.prepare(batch)? } else { Prepared::default() };
+            if batch.may_be_known() { self.prepare(batch)? } else { Prepared::default() };
         loop {
             let now = self.catalog.storage.now();
             let mut queue = self.queue.lock();
@@ -220,11 +220,17 @@ impl Committer {
                     if placed.starts_clock {
                         self.flusher.look_after(self.settings.flush_after);
                     }
-                    return Ok(Answer::Placed(placed));
+                    return Ok(Answer::Placed(placed, None));
                 }
                 Placement::Conflict(error) => return Ok(Answer::Refused { error, rests }),
                 Placement::Nothing(next) => {
-                    let committed = committed(batch, next, &[], request.durability);
+                    let committed = answers::committed(batch, next, &[], request.durability);
+                    return Ok(Answer::Known { committed, rests });
+                }
+                Placement::KnownKey(hit) => {
+                    self.settle_all(Durability::Written, true)?;
+                    let committed = self.first_outcome(batch, &hit, request.durability)?;
+                    let rests = self.queue.lock().rest(request.durability, false);
                     return Ok(Answer::Known { committed, rests });
                 }
                 Placement::Partly(hit, id) => {
@@ -236,6 +242,9 @@ impl Committer {
                 Placement::Known(hits) => {
                     self.settle_all(Durability::Written, true)?;
                     let answer = self.known(batch, &hits, request.durability);
+                    if let (Ok(first), Some(key)) = (&answer, batch.key()) {
+                        return self.commit_key(key, first, request);
+                    }
                     let rests = self.queue.lock().rest(request.durability, false);
                     return Ok(match answer {
                         Ok(committed) => Answer::Known { committed, rests },
@@ -248,6 +257,20 @@ impl Committer {
                 Placement::Stale => prepared = self.prepare(batch)?,
             }
         }
+    }
+
+    /// The ids of a batch with a key are all in the log, and its key is not: the key is
+    /// committed for what they came to, so that the next batch with it is known by it.
+    fn commit_key(&self, key: &str, first: &Committed, request: Request) -> Result<Answer> {
+        let outcome = Outcome {
+            first_position: first.first_position,
+            events: u32::try_from(first.events).unwrap_or(u32::MAX),
+        };
+        let answer = self.commit(&Batch::key_only(key, outcome), request)?;
+        Ok(match answer {
+            Answer::Placed(placed, _) => Answer::Placed(placed, Some(first.clone())),
+            other => other,
+        })
     }
 
     /// Waits for a group, leading it if that falls to the caller.
@@ -319,28 +342,11 @@ impl Committer {
     }
 }
 
-/// The answer to a batch that is in the log. `versions` are those of the streams that it
-/// names, after it.
-fn committed(
-    batch: &Batch,
-    first_position: u64,
-    versions: &[u64],
-    durability: Durability,
-) -> Committed {
-    let written = batch.named().iter().zip(versions).filter(|(named, _)| named.writes > 0);
-    Committed {
-        first_position,
-        events: wide(batch.len()),
-        versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
-        deduplicated: false,
-        durability,
-    }
-}
-
 /// What there is to answer, and what the answer rests on.
 #[derive(Debug)]
 enum Answer {
-    Placed(Placed),
+    /// With the first outcome, if only a key was written for it.
+    Placed(Placed, Option<Committed>),
     /// Nothing was written: it is there already, or there is nothing to write.
     Known {
         committed: Committed,

@@ -62,7 +62,6 @@ pub(super) struct Numbers {
 
 /// Where the records of a batch stand that are no events.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no index takes them"))]
 pub(super) struct Offsets {
     /// Offset of its key, if it has one.
     pub(super) key: Option<u64>,
@@ -134,6 +133,11 @@ impl Pending {
     /// Offset behind its last byte.
     pub(super) fn end(&self) -> u64 {
         self.offset_of(self.buffer.len())
+    }
+
+    /// Where the key of the next batch will stand.
+    pub(super) fn key_offset(&self) -> u64 {
+        self.end() + wide(batch_layout::LEN)
     }
 
     pub(super) fn end_place(&self) -> Place {

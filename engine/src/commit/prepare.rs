@@ -21,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) versions: Vec<u64>,
     /// Of each event, where its id was found; empty if ids need no look-up.
     pub(super) known: Vec<Option<Hit>>,
+    /// Where the batch's key was found.
+    pub(super) key: Option<Hit>,
 }
 
 impl Committer {
@@ -32,6 +34,10 @@ impl Committer {
         for named in batch.named() {
             versions.push(self.catalog.version(&view, &named.stream)?);
         }
+        let key = match batch.key() {
+            Some(key) if !planted::active(Bug::KeyLostAtReopen) => self.catalog.key(&view, key)?,
+            _ => None,
+        };
         let mut known = Vec::new();
         if batch.ids_may_exist() && !planted::active(Bug::DedupeLostAtReopen) {
             refuse_twice(batch)?;
@@ -40,7 +46,7 @@ impl Committer {
                 known.push(self.catalog.id(&view, event.id, bound)?);
             }
         }
-        Ok(Prepared { generation: Some(generation), versions, known })
+        Ok(Prepared { generation: Some(generation), versions, known, key })
     }
 }
 

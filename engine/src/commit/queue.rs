@@ -5,21 +5,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use annals_index::TableEvent;
+use annals_index::{Kind, Table, TableError, TableEvent};
 
 use super::Settings;
+use super::answers::{ahead_of_stream, committed, conflict, known_ids, known_key, versions};
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
 use super::waiting::{InFlight, Role, Wait};
-use crate::batch::{Batch, Named};
+use crate::batch::{Batch, Subject};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
 use crate::catalog::runs::{MARK_EVERY_BYTES, links};
 use crate::catalog::source::SharedTable;
-use crate::catalog::view::View;
 use crate::category;
-use crate::committed::Durability;
+use crate::committed::{Committed, Durability};
 use crate::error::{Damage, Error, Result};
 use crate::place::Place;
 use crate::planted::{self, Bug};
@@ -52,6 +52,8 @@ pub(super) struct Request {
 pub(super) struct Placed {
     pub(super) wait: Wait,
     pub(super) first_position: u64,
+    /// Position of the last event in or before it.
+    pub(super) last_position: u64,
     /// Of each stream that the batch names, its version after it.
     pub(super) versions: Vec<u64>,
     /// Where it ends.
@@ -71,6 +73,8 @@ pub(super) enum Placement {
     /// There is nothing to write: the batch only states expectations, and they hold. The
     /// next position.
     Nothing(u64),
+    /// The batch's key is in the log.
+    KnownKey(Hit),
     /// All ids are in the log.
     Known(Vec<Hit>),
     /// This id is in the log, but not all of the batch's.
@@ -88,6 +92,13 @@ pub(super) enum Placement {
     Busy(Wait),
     /// What was prepared no longer holds, or is not enough.
     Stale,
+}
+
+impl Placed {
+    /// What the append answers once it is as safe as asked.
+    pub(super) fn committed(&self, batch: &Batch, durability: Durability) -> Committed {
+        committed(batch, self.first_position, &self.versions, durability)
+    }
 }
 
 impl Placement {
@@ -193,7 +204,11 @@ impl Queue {
         if prepared.generation.is_some_and(|generation| generation != catalog.generation()) {
             return Ok(Placement::Stale);
         }
-        if let Some(answer) = known_ids(batch, prepared, &view) {
+        if batch.key().is_some() && prepared.generation.is_none() {
+            return Ok(Placement::Stale);
+        }
+        let known = known_key(batch, prepared, &view).or_else(|| known_ids(batch, prepared, &view));
+        if let Some(answer) = known {
             return Ok(answer);
         }
         let Some(versions) = versions(batch.named(), prepared, &view) else {
@@ -201,6 +216,9 @@ impl Queue {
         };
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
+        }
+        if let Some(error) = ahead_of_stream(batch, &versions) {
+            return Ok(Placement::Conflict(error));
         }
         if !batch.has_records() {
             return Ok(Placement::Nothing(self.next_position));
@@ -331,6 +349,12 @@ impl Queue {
         let mut others = Vec::new();
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
+            let key_offset = batch.key().map(|key| {
+                // It stands before the events, and the table takes offsets in order.
+                let offset = pending.key_offset();
+                untaken |= table.insert_record(Kind::Key, key, offset).is_err();
+                offset
+            });
             let offsets = pending.add(batch, numbers, |event, offset, position| {
                 let version = versions.get_mut(event.stream).map_or(1, |version| {
                     *version += 1;
@@ -357,6 +381,8 @@ impl Queue {
                 untaken |= taken.is_err();
                 version
             });
+            debug_assert_eq!(offsets.key, key_offset);
+            untaken |= index_controls(&mut table, batch, &offsets.controls).is_err();
             self.offset = pending.end();
             self.held_bytes += pending.len() - before;
             pending.needs(request.durability);
@@ -384,7 +410,15 @@ impl Queue {
             pending.seat = Some(request.durability);
         }
         let end = Place::new(self.segment.number, self.offset);
-        Placed { wait, first_position, versions, end, ahead: None, starts_clock }
+        Placed {
+            wait,
+            first_position,
+            last_position: self.next_position - 1,
+            versions,
+            end,
+            ahead: None,
+            starts_clock,
+        }
     }
 
     /// A group of its own with the close mark, and where it ends.
@@ -411,45 +445,14 @@ impl Queue {
     }
 }
 
-/// What there is to answer if ids of the batch are in the log.
-fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
-    if prepared.known.is_empty() {
-        return None;
+/// The table takes the snapshots and states of a batch.
+fn index_controls(table: &mut Table, batch: &Batch, offsets: &[u64]) -> Result<(), TableError> {
+    for (control, offset) in batch.controls().iter().zip(offsets) {
+        let kind = match control.subject {
+            Subject::Stream(_) => Kind::Snapshot,
+            Subject::State => Kind::State,
+        };
+        table.insert_record(kind, batch.control_name(control), *offset)?;
     }
-    let hits: Vec<Option<Hit>> = batch
-        .events()
-        .iter()
-        .zip(&prepared.known)
-        .map(|(event, known)| known.clone().or_else(|| Catalog::id_in_tables(view, event.id)))
-        .collect();
-    let found = hits.iter().flatten().count();
-    if found == 0 {
-        return None;
-    }
-    if found == batch.len() {
-        return Some(Placement::Known(hits.into_iter().flatten().collect()));
-    }
-    let mut pairs = batch.events().iter().zip(hits);
-    pairs.find_map(|(event, hit)| Some(Placement::Partly(hit?, event.id)))
-}
-
-/// Where each named stream is; `None` if one is in no table and was not looked up.
-fn versions(named: &[Named], prepared: &Prepared, view: &View) -> Option<Vec<u64>> {
-    let find = |(index, named): (usize, &Named)| {
-        Catalog::version_in_tables(view, &named.stream)
-            .or_else(|| prepared.versions.get(index).copied())
-    };
-    named.iter().enumerate().map(find).collect()
-}
-
-/// The first stream that is not where it was expected.
-fn conflict(named: &[Named], versions: &[u64]) -> Option<Error> {
-    named.iter().zip(versions).find_map(|(named, actual)| {
-        let expected = named.expected.iter().find(|expected| !expected.allows(*actual))?;
-        Some(Error::WrongExpectedVersion {
-            stream: named.stream.clone(),
-            expected: *expected,
-            actual: *actual,
-        })
-    })
+    Ok(())
 }

@@ -1,15 +1,22 @@
 //! The whole log, from any position, forward or backward.
 
+use std::sync::Arc;
+
 use super::Shared;
 use super::events::Events;
+use super::filtered::Filtered;
 use super::forward::Forward;
+use super::locate;
 use super::pieces::Pieces;
 use crate::catalog::find::extent_of;
+use crate::catalog::view::View;
 use crate::error::Result;
 use crate::event::{Event, OwnedEvent};
-use crate::horizon::Reach;
+use crate::filter::Filter;
+use crate::horizon::{Bound, Reach};
 use crate::record::walk::{Step, Walk};
 use crate::segment::{Extent, scan};
+use crate::time::Timestamp;
 
 /// How many events are read at a time.
 const PIECE: usize = 1024;
@@ -39,6 +46,9 @@ const PIECE: usize = 1024;
 pub struct LogRead {
     shared: Shared,
     pieces: Pieces,
+    filter: Filter,
+    since: Option<Timestamp>,
+    before: Option<Timestamp>,
     state: State,
 }
 
@@ -48,12 +58,58 @@ enum State {
     Forward(Forward),
     /// The position that is read next.
     Backward(u64),
+    /// By a filter, among what was there at the first call.
+    Filtered(Box<(Filtered, Arc<View>, Bound)>),
     Done,
 }
 
 impl LogRead {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, pieces: Pieces::new(), state: State::New }
+        Self {
+            shared,
+            pieces: Pieces::new(),
+            filter: Filter::new(),
+            since: None,
+            before: None,
+            state: State::New,
+        }
+    }
+
+    /// Only events that this filter takes, instead of all of them or those of an earlier one.
+    ///
+    /// They are found by the indexes: segments that have none are not read, and of the others
+    /// little more than the records that match. [`from`](Self::from), [`to`](Self::to) and the
+    /// times hold besides; [`limit`](Self::limit) counts what matches.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Only events that were [recorded](Event::recorded_at) at this time or later. Finding
+    /// the place reads the heads of some batches, as many as halvings of the log.
+    ///
+    /// ```
+    /// use annals::{Batch, Expected, Log, NewEvent};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// for stream in ["a", "b", "c"] {
+    ///     log.append(Batch::new().write(stream, Expected::Any, [NewEvent::new("Happened")]))?;
+    /// }
+    /// let second = log.read_all().from(2).limit(1).collect()?[0].as_event().recorded_at();
+    /// assert!(log.read_all().before(second).collect()?.len() <= 1);
+    /// assert!(log.read_all().since(second).collect()?.len() >= 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn since(mut self, time: Timestamp) -> Self {
+        self.since = Some(time);
+        self
+    }
+
+    /// Only events that were recorded before this time. As [`since`](Self::since).
+    pub const fn before(mut self, time: Timestamp) -> Self {
+        self.before = Some(time);
+        self
     }
 
     /// The lowest position, included; 1 if not given. 0 is the same as 1.
@@ -109,19 +165,10 @@ impl LogRead {
 
     /// Reads the next piece. Returns whether there can be more.
     fn fetch(&mut self) -> Result<bool> {
-        let Pieces { from, to, backward, left, .. } = self.pieces;
         if matches!(self.state, State::New) {
-            let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
-            let to = to.min(bound.position);
-            self.pieces.to = to;
-            self.state = if from > to {
-                State::Done
-            } else if backward {
-                State::Backward(to)
-            } else {
-                State::Forward(Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?)
-            };
+            self.begin()?;
         }
+        let Pieces { from, left, .. } = self.pieces;
         let events = match &mut self.state {
             State::Forward(forward) => {
                 let to_come = self.pieces.to.saturating_sub(forward.position()).min(left);
@@ -134,7 +181,11 @@ impl LogRead {
                 self.state = if lowest <= from { State::Done } else { State::Backward(lowest - 1) };
                 events
             }
-            State::New | State::Done | State::Backward(_) => Events::default(),
+            State::Filtered(filtered) if left > 0 => {
+                let (filtered, view, bound) = &mut **filtered;
+                filtered.next(view, *bound, usize::try_from(left).unwrap_or(PIECE))?
+            }
+            State::New | State::Done | State::Backward(_) | State::Filtered(_) => Events::default(),
         };
         let more = !events.is_empty();
         if !more {
@@ -144,13 +195,42 @@ impl LogRead {
         Ok(more)
     }
 
+    /// Finds out where to read.
+    fn begin(&mut self) -> Result<()> {
+        // The bound before the view: what is before it is in some index by then.
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        let shared = &self.shared;
+        let first_at = |time: Timestamp| locate::first_recorded_at(shared, bound, time.as_nanos());
+        let Pieces { mut from, to, backward, .. } = self.pieces;
+        let mut to = to.min(bound.position);
+        if let Some(time) = self.since {
+            from = from.max(first_at(time)?);
+        }
+        if let Some(time) = self.before {
+            to = to.min(first_at(time)? - 1);
+        }
+        self.state = if from > to {
+            State::Done
+        } else if !self.filter.is_empty() {
+            let (shared, filter) = (self.shared.clone(), self.filter.clone());
+            let filtered = Filtered::between(shared, bound, filter, from..=to, backward)?;
+            State::Filtered(Box::new((filtered, self.shared.catalog.view(), bound)))
+        } else if backward {
+            State::Backward(to)
+        } else {
+            State::Forward(Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?)
+        };
+        (self.pieces.from, self.pieces.to) = (from, to);
+        Ok(())
+    }
+
     /// Events up to `position`, highest first, down to the mark before it; and the lowest
     /// position that was looked at.
     fn piece_before(&self, position: u64) -> Result<(Events, u64)> {
         let catalog = &self.shared.catalog;
         let view = catalog.view();
         let (place, first) = catalog.place(&view, position)?;
-        let bound = self.shared.horizon.bound(Reach::Acknowledged)?;
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         let Some(entry) = view.entry(place.segment()) else {
             return Err(crate::Error::Closed);
         };

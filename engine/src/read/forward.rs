@@ -3,11 +3,15 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Shared;
 use super::events::Events;
+use super::locate;
 use crate::catalog::entry::Entry;
 use crate::catalog::find::extent_of;
 use crate::catalog::view::View;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::horizon::Reach;
 use crate::place::Place;
@@ -36,6 +40,37 @@ pub(crate) struct Forward {
     /// Events up to this position are passed over.
     after: u64,
     wanted: u64,
+    epochs: Epochs,
+    /// Of the horizon, when the walk began.
+    life: u64,
+}
+
+/// Which epochs wrote what is walked over.
+#[derive(Debug, Clone, Copy)]
+struct Epochs {
+    /// Of the group that the walk is in.
+    current: u128,
+    /// Position of that group's first event.
+    from: u64,
+    /// Of the last event before it.
+    before: u128,
+}
+
+impl Epochs {
+    /// The walk enters a group, after events up to `after` were delivered or passed over.
+    const fn enter(&mut self, epoch: u128, from: u64, after: u64) {
+        // A group without events is the epoch of nothing.
+        if after >= self.from {
+            self.before = self.current;
+        }
+        self.current = epoch;
+        self.from = from;
+    }
+
+    /// The epoch that wrote the event at `after`.
+    const fn of(&self, after: u64) -> u128 {
+        if after >= self.from { self.current } else { self.before }
+    }
 }
 
 impl Forward {
@@ -51,7 +86,15 @@ impl Forward {
             return Err(Error::Closed);
         };
         let walk = Walk::new(entry.segment.seed, place.offset(), position, None);
-        Ok(Self { shared, reach, view, entry, walk, after, wanted: WINDOW_BYTES })
+        let life = shared.horizon.life();
+        // Only where another process writes can what was read be there no more.
+        let epoch = if life == 0 {
+            0
+        } else {
+            locate::epoch_at(&shared, shared.horizon.indexed(reach)?, after)?
+        };
+        let epochs = Epochs { current: epoch, from: 0, before: epoch };
+        Ok(Self { shared, reach, view, entry, walk, after, wanted: WINDOW_BYTES, epochs, life })
     }
 
     /// Position of the last event that was delivered or passed over.
@@ -68,6 +111,10 @@ impl Forward {
     /// yet. Damage behind some events is told by the next call.
     pub(crate) fn next(&mut self, max: usize) -> Result<Events> {
         let bound = self.shared.horizon.bound(self.reach)?;
+        if self.life != self.shared.horizon.life() {
+            self.rejoin()?;
+            return self.next(max);
+        }
         loop {
             let extent = extent_of(&self.entry, bound)?;
             let at = self.walk.offset();
@@ -85,6 +132,20 @@ impl Forward {
                 return Ok(events);
             }
         }
+    }
+
+    /// Another writer has the log: goes on behind the last event that was delivered, if
+    /// that is still there.
+    fn rejoin(&mut self) -> Result<()> {
+        let bound = self.shared.horizon.indexed(self.reach)?;
+        let checkpoint = Checkpoint {
+            log: Uuid::from_u128(self.shared.catalog.log),
+            epoch: Uuid::from_u128(self.epochs.of(self.after)),
+            position: self.after,
+        };
+        let after = locate::resume(&self.shared, bound, checkpoint)?;
+        *self = Self::after(self.shared.clone(), self.reach, after)?;
+        Ok(())
     }
 
     fn read(&mut self, extent: Extent, max: usize) -> Result<Events> {
@@ -111,6 +172,9 @@ impl Forward {
                 Err(error) => Err(error),
             };
             match step {
+                Ok(Step::Group { frame, .. }) => {
+                    self.epochs.enter(frame.epoch, self.walk.next_position(), self.after);
+                }
                 Ok(Step::Batch(batch)) => {
                     let last = batch.first_position + u64::from(batch.events) - 1;
                     if batch.events > 0 && last <= self.after {

@@ -1,25 +1,31 @@
 //! Places of the log by position, time and epoch: what a reader starts from.
 
+use uuid::Uuid;
+
 use super::Shared;
 use crate::catalog::entry::Entry;
 use crate::catalog::find::extent_of;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::horizon::Bound;
+use crate::place::Place;
 use crate::record::field::wide;
 use crate::record::frame::BatchHead;
 use crate::record::layout::segment as layout;
 use crate::record::walk::{Step, Walk};
 use crate::segment::{Extent, scan};
 
-/// A batch, and the epoch of its group.
+/// A batch, the epoch of its group, and where it lies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
     pub(crate) epoch: u128,
     pub(crate) batch: BatchHead,
+    pub(crate) start: Place,
+    pub(crate) end: Place,
 }
 
 impl Found {
-    const fn last_position(&self) -> u64 {
+    pub(crate) const fn last_position(&self) -> u64 {
         self.batch.first_position + self.batch.events as u64 - 1
     }
 }
@@ -44,6 +50,25 @@ pub(crate) fn batch_at(shared: &Shared, bound: Bound, position: u64) -> Result<F
 /// The epoch that wrote the event at `position`; 0 if that is 0.
 pub(crate) fn epoch_at(shared: &Shared, bound: Bound, position: u64) -> Result<u128> {
     if position == 0 { Ok(0) } else { Ok(batch_at(shared, bound, position)?.epoch) }
+}
+
+/// The position of a checkpoint, if its event is the one that the reader saw.
+pub(crate) fn resume(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> Result<u64> {
+    let log = Uuid::from_u128(shared.catalog.log);
+    let position = checkpoint.position;
+    let same_log = checkpoint.log == log;
+    if same_log && position <= bound.position {
+        let epoch = epoch_at(shared, bound, position)?;
+        if position == 0 || epoch == checkpoint.epoch.as_u128() {
+            return Ok(position);
+        }
+    }
+    let same_until = if same_log {
+        last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
+    } else {
+        0
+    };
+    Err(Error::Diverged { checkpoint, log, same_until })
 }
 
 /// Position of the first event that was recorded at `time` or later; the one after the
@@ -109,13 +134,16 @@ fn batches(
         let window = chunk.window();
         wanted = scan::FIRST_WINDOW_BYTES;
         loop {
+            let at = walk.offset();
             match walk.step(&window) {
                 Ok(Step::Group { frame, .. }) => epoch = frame.epoch,
                 Ok(Step::Batch(batch)) => {
-                    if !take(Found { epoch, batch }) {
+                    walk.skip_batch(&batch);
+                    let place = |offset| Place::new(segment.number, offset);
+                    let (start, end) = (place(at), place(walk.offset()));
+                    if !take(Found { epoch, batch, start, end }) {
                         return Ok(());
                     }
-                    walk.skip_batch(&batch);
                 }
                 Ok(Step::GroupEnd { end }) if end >= limit => break,
                 Ok(_) => {}

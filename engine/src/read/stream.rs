@@ -110,7 +110,7 @@ impl StreamRead {
     fn fetch(&mut self) -> Result<bool> {
         if self.parts.is_none() {
             // The bound before the view: what is before it is in some index by then.
-            self.bound = Some(self.shared.horizon.bound(Reach::Acknowledged)?);
+            self.bound = Some(self.shared.horizon.indexed(Reach::Acknowledged)?);
             let view = self.shared.catalog.view();
             let mut parts = self.shared.catalog.spans(&view, &self.stream, self.pieces.from)?;
             if self.pieces.backward {

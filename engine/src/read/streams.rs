@@ -66,7 +66,7 @@ impl Streams {
 
 /// Collects the streams whose name starts with `prefix`.
 pub(crate) fn collect(shared: &Shared, prefix: &str) -> Result<Streams> {
-    let end = shared.horizon.bound(Reach::Acknowledged)?.place;
+    let end = shared.horizon.indexed(Reach::Acknowledged)?.place;
     let view = shared.catalog.view();
     let mut all = BTreeMap::<Box<str>, u64>::new();
     for source in &view.sources {

@@ -79,7 +79,6 @@ impl KeyFields {
         (fits && std::str::from_utf8(payload).is_ok()).then_some(Self(()))
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "no index takes it"))]
     pub(crate) fn text(self, payload: &[u8]) -> &str {
         text(Some(payload))
     }

@@ -254,6 +254,36 @@ pub(crate) mod witness {
     pub(crate) const LEN: usize = ZERO + size_of::<u32>();
 }
 
+/// The words of the control file, each of 64 bits, shared with readers in other
+/// processes, in front of its witness slots; and those of the file in which readers say
+/// that they wait. What is stored often has 128 bytes to itself.
+pub(crate) mod control {
+    pub(crate) const MAGIC_WORD: u64 = u64::from_le_bytes(*b"\x89annals2");
+
+    pub(crate) const MAGIC: usize = 0;
+    /// Odd while the words below are being set.
+    pub(crate) const GENERATION: usize = 1;
+    pub(crate) const LOG: [usize; 2] = [2, 3];
+    pub(crate) const EPOCH: [usize; 2] = [4, 5];
+    pub(crate) const PROCESS: usize = 6;
+    /// Drawn whenever the file is made or set up again.
+    pub(crate) const INSTANCE: usize = 7;
+    pub(crate) const CLOSED: usize = 8;
+    /// Place and position of the durable end.
+    pub(crate) const DURABLE: [usize; 2] = [16, 17];
+    /// The same of the written end.
+    pub(crate) const WRITTEN: [usize; 2] = [32, 33];
+    /// Counted up to wake those who wait for the durable end, and for the written end.
+    pub(crate) const WAKE: [usize; 2] = [48, 64];
+    pub(crate) const WORDS: usize = 128;
+
+    /// In the readers' file: whether somebody waits for the durable and the written end.
+    pub(crate) const WAITING: [usize; 2] = [0, 16];
+    /// As the control file's instance.
+    pub(crate) const READERS_INSTANCE: usize = 32;
+    pub(crate) const READERS_WORDS: usize = 64;
+}
+
 /// The page of a file: nothing is cut within the watermark's one.
 pub(crate) const PAGE: u64 = 4096;
 
@@ -267,6 +297,7 @@ const _: () = {
     assert!(group::LEN.is_multiple_of(ALIGN) && batch::LEN.is_multiple_of(ALIGN));
     assert!(event::LEN.is_multiple_of(ALIGN) && mark::LEN.is_multiple_of(ALIGN));
     assert!(event::NAMES == 20);
+    assert!(control::WORDS * size_of::<u64>() <= segment::SLOTS[0]);
     assert!(snapshot::LEN == 40 && snapshot::NAMES == 8);
     assert!(key::LEN == 40);
     assert!(snapshot::LEN.is_multiple_of(ALIGN) && key::LEN.is_multiple_of(ALIGN));

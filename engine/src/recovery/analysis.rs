@@ -329,6 +329,12 @@ fn decide_end(
     let Evidence { beyond, proven, bytes } =
         evidence::gather(stop.place, &beyond, &identity.witnesses)?;
     let head = scan.end.next_position - 1;
+    let mut end = scan.end;
+    for witness in &identity.witnesses {
+        if witness.durable <= end.place {
+            end.proven = end.proven.max(witness.durable);
+        }
+    }
     // A close mark alone may be written and not durable yet: the witness of the close is
     // written after the mark was synced.
     let witnessed = |witness: &Witness| witness.closed && witness.durable == scan.end.place;
@@ -369,7 +375,7 @@ fn decide_end(
         sequence: newest.map_or(1, |newest| newest.saturating_add(1)),
         run: scan.run,
         indexer: scan.indexer,
-        end: scan.end,
+        end,
         scanned_from: scan.first,
         recovery,
     })

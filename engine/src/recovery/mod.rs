@@ -6,6 +6,7 @@
 //! * [`decision`]: the table that tells a torn tail from damage
 //! * [`apply`]: making the decision durable
 //! * [`create`]: a new log
+//! * [`view`]: what was found, to go on with
 //!
 //! Everything up to the decision only reads, so that verifying can do the same
 //! without changing a byte. Applying can be repeated from any point: it zeroes
@@ -18,5 +19,7 @@ mod create;
 mod decision;
 mod evidence;
 mod identity;
+mod view;
 
 pub(crate) use create::create;
+pub(crate) use view::view_of;

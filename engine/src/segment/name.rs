@@ -3,8 +3,11 @@
 use crate::io::LOCK_FILE;
 use crate::place::SEGMENT_MAX;
 
-/// The mirror of the witness.
+/// What readers in other processes follow, and the mirror of the witness.
 pub(crate) const CONTROL: &str = "control";
+
+/// Where readers in other processes say that they wait.
+pub(crate) const READERS: &str = "readers";
 
 const SEGMENT_SUFFIX: &str = ".seg";
 const RUN_SUFFIX: &str = ".idx";
@@ -20,6 +23,7 @@ pub(crate) enum Named {
     /// Half-written: left by a crash, of no use.
     Temporary,
     Control,
+    Readers,
     Lock,
     /// Not of the log: never touched.
     Foreign,
@@ -41,6 +45,7 @@ pub(crate) fn temporary_run(number: u64) -> String {
 pub(crate) fn parse(name: &str) -> Named {
     match name {
         CONTROL => return Named::Control,
+        READERS => return Named::Readers,
         LOCK_FILE => return Named::Lock,
         _ => {}
     }
@@ -76,6 +81,7 @@ mod tests {
         assert_eq!(parse(&run(7)), Named::Run(7));
         assert_eq!(parse(&temporary_run(7)), Named::Temporary);
         assert_eq!(parse(CONTROL), Named::Control);
+        assert_eq!(parse(READERS), Named::Readers);
         for foreign in ["7.seg", "0000000000000000000x.seg", "notes.txt", ".idx.tmp", "x.tmp"] {
             assert_eq!(parse(foreign), Named::Foreign, "{foreign}");
         }

@@ -3,7 +3,7 @@
 //! Reads in windows, so that memory stays within a window and the largest record
 //! whatever the file claims.
 
-use super::file::Segment;
+use super::file::{Extent, Segment};
 use crate::error::{Error, Result};
 use crate::record::field::wide;
 use crate::record::layout;
@@ -37,19 +37,32 @@ pub(crate) fn walk_to(
     limit: u64,
     visit: &mut dyn FnMut(&Step<'_>) -> Result<()>,
 ) -> Result<Option<WalkError>> {
+    walk_extent(segment, walk, Extent { limit, lasting: limit }, visit)
+}
+
+/// As `walk_to`, where not all bytes last.
+pub(crate) fn walk_extent(
+    segment: &Segment,
+    walk: &mut Walk,
+    extent: Extent,
+    visit: &mut dyn FnMut(&Step<'_>) -> Result<()>,
+) -> Result<Option<WalkError>> {
     let mut wanted = WINDOW_BYTES;
+    let limit = extent.limit;
     while walk.offset() < limit || !walk.between_groups() {
         let start = walk.offset();
         let end = start.saturating_add(wanted).min(limit);
-        let chunk = segment.chunk(start, end, limit)?;
+        // Groups do not lie across the end of what lasts.
+        let upto = if start < extent.lasting { extent.lasting } else { limit };
+        let chunk = segment.part(start, end.min(upto), extent)?;
         let window = chunk.window();
         loop {
-            if walk.between_groups() && walk.offset() >= limit {
-                return Ok(None);
+            if walk.between_groups() && walk.offset() >= upto {
+                break;
             }
             match walk.step(&window) {
                 Ok(step) => visit(&step)?,
-                Err(error) => match more_needed(&error, &window, limit) {
+                Err(error) => match more_needed(&error, &window, upto) {
                     Some(needed) => {
                         wanted = WINDOW_BYTES.max(needed);
                         break;

@@ -29,11 +29,11 @@ const RANKS: [(usize, &[&str]); 8] = [
         ],
     ),
     (1, &["error", "io", "record"]),
-    (2, &["batch", "event", "horizon", "options", "segment", "snapshot"]),
-    (3, &["catalog", "tail", "watermark"]),
+    (2, &["batch", "control", "event", "horizon", "options", "segment", "snapshot"]),
+    (3, &["catalog", "filter", "tail", "watermark"]),
     (4, &["commit", "read"]),
-    (5, &["cursor", "recovery"]),
-    (6, &["stats", "verify"]),
+    (5, &["cursor", "recovery", "stats"]),
+    (6, &["follower", "reader", "verify"]),
     (7, &["log"]),
 ];
 

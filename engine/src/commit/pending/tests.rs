@@ -9,7 +9,7 @@ use crate::expected::Expected;
 use crate::io::Storage;
 use crate::io::sim::SimStorage;
 use crate::record::walk::{Step, Walk, Window};
-use crate::segment::{ReadMode, name};
+use crate::segment::{Extent, ReadMode, name};
 use crate::snapshot::Snapshot;
 
 const START: u64 = 4096;
@@ -166,25 +166,26 @@ proptest! {
         prop_assert_eq!(written.end, START + wide(layout::LEN) + counted);
         let seen = walked(&written, 3);
         let mut said: Vec<u64> = written.events.iter().map(|(offset, _)| *offset).collect();
-        let (segment, limit) = (&written.segment, written.end);
+        let segment = &written.segment;
+        let extent = Extent { limit: written.end, lasting: written.end };
         for (batch, offsets) in batches.iter().zip(&written.offsets) {
             prop_assert_eq!(offsets.key.is_some(), batch.key().is_some());
             if let Some(offset) = offsets.key {
-                let (chunk, span) = segment.key(offset, limit).unwrap();
+                let (chunk, span) = segment.key(offset, extent).unwrap();
                 let payload = chunk.bytes_at(span.payload_at, span.payload_len);
                 prop_assert_eq!(Some(span.fields.text(payload)), batch.key());
-                prop_assert!(segment.snapshot(offset, limit).is_err());
+                prop_assert!(segment.snapshot(offset, extent).is_err());
                 said.push(offset);
             }
             prop_assert_eq!(offsets.controls.len(), batch.controls().len());
             for (offset, control) in offsets.controls.iter().zip(batch.controls()) {
-                let (chunk, span) = segment.snapshot(*offset, limit).unwrap();
+                let (chunk, span) = segment.snapshot(*offset, extent).unwrap();
                 let payload = chunk.bytes_at(span.payload_at, span.payload_len);
                 let read = Snapshot::new(span.head, span.fields, payload);
                 prop_assert_eq!(read.name(), batch.control_name(control));
                 prop_assert_eq!(read.version(), control.version);
                 prop_assert!(seen.contains(&(*offset, described(&read))));
-                prop_assert!(segment.event(*offset, limit).is_err());
+                prop_assert!(segment.event(*offset, extent).is_err());
                 said.push(*offset);
             }
         }

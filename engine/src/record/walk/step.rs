@@ -70,9 +70,7 @@ pub(crate) enum Step<'a> {
     },
     Batch(BatchHead),
     Event(EventStep<'a>),
-    #[cfg_attr(not(test), expect(dead_code, reason = "no index takes it"))]
     Snapshot(SnapshotStep<'a>),
-    #[cfg_attr(not(test), expect(dead_code, reason = "no index takes it"))]
     Key(KeyStep<'a>),
     /// The log was closed here.
     CloseMark,

@@ -1,0 +1,171 @@
+//! How far readers of another process may go, and waiting for that to move.
+
+#[cfg(feature = "async")]
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use super::origin::{self, Origin};
+use super::{Follower, LOOK_EVERY, State, build};
+#[cfg(feature = "async")]
+use crate::error::Error;
+use crate::error::{Damage, Result};
+#[cfg(feature = "async")]
+use crate::horizon::Seat;
+use crate::horizon::{Bound, Horizon, Reach};
+use crate::place::Place;
+use crate::visibility::Visibility;
+
+/// How often it is looked while there is nobody who could wake.
+const ALONE: Duration = Duration::from_millis(20);
+
+impl Follower {
+    const fn level(&self, reach: Reach) -> Visibility {
+        match reach {
+            Reach::Durable => Visibility::Durable,
+            Reach::Written => Visibility::Written,
+            Reach::Acknowledged => self.visibility,
+        }
+    }
+
+    /// Looks whether what is known still holds, if that is due.
+    fn look(&self, state: &mut State) -> Result<()> {
+        if let Origin::Control(view, said) = &state.origin {
+            let now = view.said();
+            if now.is_some_and(|now| now.epoch != said.epoch) {
+                return self.look_anew(state);
+            }
+        }
+        if state.looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        state.looked = Instant::now();
+        match &state.origin {
+            Origin::Control(_, said) => {
+                let epoch = said.epoch;
+                if self.writer_is_alive()? {
+                    // The file may have been deleted and made again.
+                    match origin::live(&*self.catalog.storage, Some(self.catalog.log)) {
+                        Some((view, said)) if said.epoch == epoch => {
+                            state.origin = Origin::Control(view, said);
+                            Ok(())
+                        }
+                        _ => self.look_anew(state),
+                    }
+                } else {
+                    // It was closed, or died: what it left is made durable and served.
+                    self.look_anew(state)
+                }
+            }
+            Origin::Settled(_) if self.writer_is_alive()? => self.look_anew(state),
+            Origin::Settled(_) => Ok(()),
+            Origin::Proven(_) => self.look_anew(state),
+        }
+    }
+
+    /// Looks at the whole log again: another writer has it, or none any more.
+    fn look_anew(&self, state: &mut State) -> Result<()> {
+        let storage = &*self.catalog.storage;
+        let known = Some(self.catalog.log);
+        let Some(found) = origin::find(storage, self.catalog.mode, known)? else {
+            return Err(state.active.segment.corrupt(0, Damage::Missing));
+        };
+        let built = build::build(storage, self.catalog.mode, found)?;
+        if built.log != self.catalog.log {
+            return Err(state.active.segment.corrupt(0, Damage::Foreign));
+        }
+        self.catalog.reset(built.view);
+        state.origin = built.origin;
+        state.active = built.active;
+        state.looked = Instant::now();
+        state.life += 1;
+        Ok(())
+    }
+
+    fn bounded(&self, reach: Reach, indexed: bool) -> Result<Bound> {
+        self.catalog.owner()?;
+        let mut state = self.state.lock();
+        self.look(&mut state)?;
+        // Before the place that is read: it only grows, so nothing beyond it is lasting.
+        let (lasting, _) = state.origin.end(Visibility::Durable);
+        let (place, position) = state.origin.end(self.level(reach));
+        self.extend(&mut state, place)?;
+        if indexed {
+            self.fill(&mut state, place, lasting)?;
+        }
+        Ok(Bound { place, position, lasting })
+    }
+
+    /// Up to where the log is.
+    #[cfg(feature = "async")]
+    pub(super) fn end(&self, visibility: Visibility) -> Result<Place> {
+        Ok(self.bounded(Reach::from(visibility), false)?.place)
+    }
+
+    /// Sleeps until the end may have moved beyond `place`, for `time` at most.
+    pub(super) fn sleep(&self, visibility: Visibility, place: Place, time: Duration) {
+        let state = self.state.lock();
+        let waits_on = match &state.origin {
+            Origin::Control(view, _) => Some(view.clone()),
+            Origin::Settled(_) | Origin::Proven(_) => None,
+        };
+        drop(state);
+        match waits_on {
+            Some(view) => view.wait(visibility, place, time.min(LOOK_EVERY)),
+            None => std::thread::sleep(time.min(ALONE)),
+        }
+    }
+}
+
+impl Horizon for Follower {
+    fn bound(&self, reach: Reach) -> Result<Bound> {
+        self.bounded(reach, false)
+    }
+
+    fn indexed(&self, reach: Reach) -> Result<Bound> {
+        self.bounded(reach, true)
+    }
+
+    fn life(&self) -> u64 {
+        self.state.lock().life
+    }
+
+    fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool> {
+        loop {
+            if self.bounded(reach, false)?.place > place {
+                return Ok(true);
+            }
+            let now = Instant::now();
+            let left =
+                deadline.map_or(LOOK_EVERY, |deadline| deadline.saturating_duration_since(now));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.sleep(self.level(reach), place, left);
+        }
+    }
+
+    #[cfg(feature = "async")]
+    fn poll_beyond(
+        &self,
+        reach: Reach,
+        place: Place,
+        seat: &mut Seat,
+        context: &mut Context<'_>,
+    ) -> Result<bool> {
+        if self.bounded(reach, false)?.place > place {
+            self.waiters.leave(seat);
+            return Ok(true);
+        }
+        let Some(this) = self.this.upgrade() else { return Err(Error::Closed) };
+        self.waiters
+            .sit_down(&this, (self.level(reach), place), seat, context)
+            .map_err(|error| Error::io("start a thread for", "a reader", error))?;
+        // What moved in between may have seen nobody to wake.
+        Ok(self.bounded(reach, false)?.place > place)
+    }
+
+    #[cfg(feature = "async")]
+    fn leave(&self, _reach: Reach, seat: &mut Seat) {
+        self.waiters.leave(seat);
+    }
+}

@@ -1,0 +1,148 @@
+//! From what the log's end is known: a writer's control file, or the segments.
+
+use std::time::Duration;
+
+use crate::catalog::runs;
+use crate::control::{ControlView, Said};
+use crate::error::{Error, Result};
+use crate::io::{LockError, Storage};
+use crate::place::Place;
+use crate::record::walk::Walk;
+use crate::recovery::analysis::{Analysis, How, analyse};
+use crate::segment::{ReadMode, Segment, scan};
+use crate::visibility::Visibility;
+
+use super::End;
+
+/// How long a writer is given to set its files up, and how often it is looked.
+const TRIES: u32 = 50;
+const TRY_EVERY: Duration = Duration::from_millis(2);
+
+/// From what the log's end is known.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A live writer says it.
+    Control(ControlView, Said),
+    /// There is no writer: everything up to here was made durable.
+    Settled(End),
+    /// There is a writer and no control file: up to here the segments prove that the log
+    /// was durable.
+    Proven(End),
+}
+
+impl Origin {
+    pub(super) fn end(&self, visibility: Visibility) -> End {
+        match self {
+            Self::Control(view, _) => view.end(visibility),
+            Self::Settled(end) | Self::Proven(end) => *end,
+        }
+    }
+}
+
+/// What was found, to build a view of.
+pub(super) enum Found {
+    Control(ControlView, Said),
+    /// The end that may be served, and whether there is a writer.
+    Segments(Box<Analysis>, End, bool),
+}
+
+/// Looks for the log's end. `None` if there is no log. `known` is the log that it must
+/// be, once that is known.
+pub(super) fn find(
+    storage: &dyn Storage,
+    mode: ReadMode,
+    known: Option<u128>,
+) -> Result<Option<Found>> {
+    let place = storage.describe();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let alive = storage.writer_alive().map_err(|error| Error::io("lock", &place, error))?;
+        let outcome = if alive {
+            if let Some((view, said)) = live(storage, known) {
+                return Ok(Some(Found::Control(view, said)));
+            }
+            // It may be about to set the file up, or to write what is being read.
+            if tries < TRIES { Ok(None) } else { proven(storage, mode).map(Some) }
+        } else {
+            settled(storage, mode)
+        };
+        match outcome {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(error) if tries >= 2 * TRIES || !alive => return Err(error),
+            Err(_) => {}
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+}
+
+/// What a live writer's control file says.
+pub(super) fn live(storage: &dyn Storage, known: Option<u128>) -> Option<(ControlView, Said)> {
+    let view = ControlView::open(storage).ok()?;
+    let said = view.said()?;
+    let fits = !said.closed && known.is_none_or(|log| log == said.log);
+    fits.then_some((view, said))
+}
+
+/// Without a writer: the end is found as recovery finds it, and what is not known to be
+/// durable is synced; a sync works on a file that is open for reading. Where that fails,
+/// up to the end that the segments prove. `None` if a writer comes in between.
+fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>>> {
+    let _keeps_writers_out = match storage.lock_shared() {
+        Ok(lock) => lock,
+        Err(LockError::Held { .. }) => return Ok(None),
+        Err(LockError::Io(error)) => return Err(Error::io("lock", &storage.describe(), error)),
+    };
+    let Some(analysis) = read(storage, mode)? else { return Ok(Some(None)) };
+    let end = (analysis.end.place, analysis.end.next_position - 1);
+    let clean = analysis.recovery.clean;
+    let mut scanned =
+        analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
+    let synced = clean || scanned.all(|segment| segment.file().sync_data().is_ok());
+    let end = if synced { end } else { proven_end(&analysis)? };
+    Ok(Some(Some(Found::Segments(Box::new(analysis), end, false))))
+}
+
+/// Beside a writer that says nothing: up to the end that its groups and its witness prove.
+fn proven(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Found>> {
+    let Some(analysis) = read(storage, mode)? else { return Ok(None) };
+    let end = proven_end(&analysis)?;
+    Ok(Some(Found::Segments(Box::new(analysis), end, true)))
+}
+
+fn read(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Analysis>> {
+    let load = |_, number| runs::load_from(storage, mode, number);
+    analyse(storage, How { mode, strict: false, write: false }, &load)
+}
+
+fn proven_end(analysis: &Analysis) -> Result<End> {
+    let place = analysis.end.proven;
+    if place >= analysis.end.place {
+        return Ok((analysis.end.place, analysis.end.next_position - 1));
+    }
+    let header = &analysis.header;
+    let Some(segment) =
+        analysis.segments.last().filter(|segment| segment.number == place.segment())
+    else {
+        // Nothing of the newest segment is proven.
+        return Ok((before(header), header.first_position - 1));
+    };
+    let data = crate::record::field::wide(crate::record::layout::segment::DATA);
+    let mut walk = Walk::new(segment.seed, data, header.first_position, Some(header.previous_crc));
+    walk_to(segment, &mut walk, place.offset())?;
+    Ok((place, walk.next_position() - 1))
+}
+
+fn walk_to(segment: &Segment, walk: &mut Walk, end: u64) -> Result<()> {
+    scan::walk_sealed(segment, walk, end, &mut |_| Ok(()))
+}
+
+/// The end of the segment before one with this header.
+fn before(header: &crate::segment::header::SegmentHeader) -> Place {
+    if header.number == 1 {
+        let data = crate::record::field::wide(crate::record::layout::segment::DATA);
+        return Place::new(1, data);
+    }
+    Place::new(header.number - 1, header.previous_end)
+}

@@ -1,0 +1,209 @@
+//! Reading a log, in the process that writes it or in another one.
+
+use std::path::Path;
+
+use annals_index::Kind;
+use uuid::Uuid;
+
+use crate::catalog::find::Hit;
+use crate::catalog::survey;
+use crate::cursor::{Cursor, CursorOptions, Start};
+use crate::error::Result;
+use crate::event::OwnedEvent;
+use crate::horizon::{Bound, Reach};
+use crate::options::Options;
+use crate::read::{Loaded, LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::snapshot::Snapshot;
+use crate::stats::Stats;
+
+/// A log, open for reading by any number of threads of this process.
+///
+/// [`Log`](crate::Log) reads through one too, and derefs to it: there it sees everything
+/// that was acknowledged. In another process [`Reader::open`] makes one beside a live
+/// writer, or without one; it sees what is durable, or written if
+/// [`Options::reads`](crate::Options::reads) says so. It goes on by itself when the
+/// writer dies or another one opens the log.
+///
+/// Cloning is cheap; clones share what they know of the log. Cursors and what they handed
+/// out stay readable when it is gone.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent, Reader, Start};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// log.append(Batch::new().write("a", Expected::Any, [NewEvent::new("Happened")]))?;
+///
+/// // In another process, as a rule:
+/// let reader = Reader::open(path)?;
+/// let mut cursor = reader.cursor(Start::Beginning)?;
+/// assert_eq!(cursor.poll(100)?.len(), 1);
+/// log.append(Batch::new().write("a", Expected::Any, [NewEvent::new("Happened")]))?;
+/// assert_eq!(cursor.poll(100)?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(crate) shared: Shared,
+}
+
+impl Reader {
+    /// Opens a log for reading, with the default options. Nothing is written, also on a
+    /// read-only file system.
+    ///
+    /// Beside a live writer this reads the headers of two segments. Without one it reads
+    /// what opening for writing would read, syncs what is not known to be durable, and
+    /// keeps writers out meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no log,
+    /// [`Error::Corrupt`](crate::Error::Corrupt) if acknowledged data was hurt,
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for a log of a later version,
+    /// [`Error::Io`](crate::Error::Io).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open_reader(path)
+    }
+
+    /// Reads a stream, from its first event on unless told otherwise.
+    pub fn read(&self, stream: &str) -> StreamRead {
+        StreamRead::new(self.shared.clone(), stream)
+    }
+
+    /// A stream as it is folded: its newest snapshot with this schema number and all
+    /// events after it. Snapshots with another one are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn load(&self, stream: &str, schema: u32) -> Result<Loaded> {
+        Loaded::new(self.shared.clone(), stream, schema)
+    }
+
+    /// The newest snapshot of a stream, whatever its schema.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn snapshot(&self, stream: &str) -> Result<Option<Snapshot>> {
+        self.newest((Kind::Snapshot, stream), &mut |_| true)
+    }
+
+    /// The newest state of a name with this schema number, as
+    /// [`Batch::state`] appended it. Those with another one are passed over.
+    ///
+    /// ```
+    /// use annals::{Batch, Log, NewSnapshot};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// let totals = NewSnapshot::new(1).json(r#"{"orders":3}"#);
+    /// log.append(Batch::new().state("totals", 1020, totals))?;
+    /// let state = log.state("totals", 1)?;
+    /// assert_eq!(state.map(|state| state.version()), Some(1020));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn state(&self, name: &str, schema: u32) -> Result<Option<Snapshot>> {
+        self.newest((Kind::State, name), &mut |state| state.schema() == schema)
+    }
+
+    fn newest(
+        &self,
+        key: (Kind, &str),
+        wanted: &mut dyn FnMut(&Snapshot) -> bool,
+    ) -> Result<Option<Snapshot>> {
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        let view = self.shared.catalog.view();
+        self.shared.catalog.snapshot(&view, key, bound, wanted)
+    }
+
+    /// Reads the whole log, from its first event on unless told otherwise.
+    pub fn read_all(&self) -> LogRead {
+        LogRead::new(self.shared.clone())
+    }
+
+    /// A cursor that follows the log.
+    ///
+    /// # Errors
+    /// [`Error::BeyondHead`] if it is to start after the head, [`Error::Diverged`] if it
+    /// is to start at a checkpoint that does not fit the log; [`Error::Corrupt`] and
+    /// [`Error::Io`] if its start cannot be read.
+    pub fn cursor(&self, start: Start) -> Result<Cursor> {
+        Cursor::new(self.shared.clone(), start, &CursorOptions::new())
+    }
+
+    /// A cursor with options: what it is handed, and when.
+    ///
+    /// # Errors
+    /// Those of [`cursor`](Self::cursor).
+    pub fn cursor_with(&self, start: Start, options: &CursorOptions) -> Result<Cursor> {
+        Cursor::new(self.shared.clone(), start, options)
+    }
+
+    /// The event with this id, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        self.find(id, bound)?.map(|hit| hit.event(bound)).transpose()
+    }
+
+    /// Whether an event with this id is in the log.
+    ///
+    /// # Errors
+    /// Those of [`event`](Self::event).
+    pub fn contains(&self, id: Uuid) -> Result<bool> {
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        Ok(self.find(id, bound)?.is_some())
+    }
+
+    fn find(&self, id: Uuid, bound: Bound) -> Result<Option<Hit>> {
+        let view = self.shared.catalog.view();
+        let hit = self.shared.catalog.id(&view, id.as_u128(), bound)?;
+        Ok(hit.filter(|hit| hit.place() < bound.place))
+    }
+
+    /// Version of a stream's last event; 0 if nothing was ever appended to it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn version(&self, stream: &str) -> Result<u64> {
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        let view = self.shared.catalog.view();
+        self.shared.catalog.version_before(&view, stream, bound.place)
+    }
+
+    /// The streams whose names start with `prefix`: all of them, if it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn streams(&self, prefix: &str) -> Result<Streams> {
+        collect_streams(&self.shared, prefix)
+    }
+
+    /// Numbers about the log. Reads the names of all streams.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    pub fn stats(&self) -> Result<Stats> {
+        let survey = survey::survey(&*self.shared.catalog.storage)?;
+        let streams = self.streams("")?.len();
+        Stats::of(&self.shared.catalog, self.head()?, streams, &survey)
+    }
+
+    /// Position of the last durable event; 0 in an empty log.
+    ///
+    /// # Errors
+    /// In the writing process [`Error::Forked`](crate::Error::Forked) alone; in another
+    /// one also [`Error::Corrupt`](crate::Error::Corrupt) and
+    /// [`Error::Io`](crate::Error::Io), where it cannot be found out.
+    pub fn head(&self) -> Result<u64> {
+        Ok(self.shared.horizon.bound(Reach::Durable)?.position)
+    }
+
+    /// The log's identity: random, made with it.
+    pub fn log_id(&self) -> Uuid {
+        Uuid::from_u128(self.shared.catalog.log)
+    }
+}

@@ -1,0 +1,425 @@
+//! Readers in other processes: beside a live writer, after one that died, without any.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+use std::sync::Arc;
+use std::time::Duration;
+
+use annals::io::sim::{LoseAll, SimStorage};
+use annals::{
+    Background, Batch, CursorOptions, Durability, Error, Expected, Log, NewEvent, NewSnapshot,
+    Options, Reader, Reading, Start, Uuid, Visibility,
+};
+
+fn options() -> Options {
+    Options::new().background(Background::Inline).segment_bytes(16 << 10)
+}
+
+fn open(disk: &SimStorage) -> Log {
+    options().open_on(Arc::new(disk.clone())).unwrap()
+}
+
+fn reader(disk: &SimStorage) -> Reader {
+    options().open_reader_on(Arc::new(disk.clone())).unwrap()
+}
+
+fn written(disk: &SimStorage) -> Reader {
+    options().reads(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
+}
+
+fn append(log: &Log, stream: &str, bytes: usize, level: Durability) -> u64 {
+    let mut batch = Batch::new();
+    let data = vec![7; bytes];
+    let event = NewEvent::new("Happened").data(&data).tag("tagged");
+    batch.write(stream, Expected::Any, [event]);
+    log.append_with(&batch, level).unwrap().last_position()
+}
+
+/// Everything that is there, one after the other.
+fn drain(cursor: &mut annals::Cursor) -> Vec<u64> {
+    let mut positions = Vec::new();
+    loop {
+        let events = cursor.poll(7).unwrap();
+        if events.is_empty() {
+            return positions;
+        }
+        positions.extend(events.iter().map(|event| event.position()));
+    }
+}
+
+/// As long as it takes a reader to look for a writer again.
+fn until_it_looks() {
+    std::thread::sleep(Duration::from_millis(150));
+}
+
+#[test]
+fn a_reader_beside_a_writer_sees_everything_once_and_in_order() {
+    for reading in [Reading::Mapped, Reading::Pread] {
+        let disk = SimStorage::new();
+        let log = open(&disk);
+        let other = disk.another_process();
+        let reader = options().reading(reading).open_reader_on(Arc::new(other.clone())).unwrap();
+        let mut cursor = reader.cursor(Start::Beginning).unwrap();
+        let mut seen = Vec::new();
+        // Over several rolls, with index look-ups in between.
+        for n in 1..=100_u64 {
+            append(&log, if n % 3 == 0 { "a" } else { "b" }, 700, Durability::Durable);
+            if n % 7 == 0 {
+                seen.extend(drain(&mut cursor));
+                assert_eq!(seen.len() as u64, n);
+                assert_eq!(reader.head().unwrap(), n);
+                assert_eq!(reader.version("a").unwrap(), n / 3);
+                let last = reader.read("b").backward().limit(1).collect().unwrap();
+                assert_eq!(last[0].as_event().version(), n - n / 3);
+                assert_eq!(reader.read_all().backward().limit(2).collect().unwrap().len(), 2);
+            }
+        }
+        seen.extend(drain(&mut cursor));
+        assert!(seen.into_iter().eq(1..=100));
+        assert_eq!(reader.read_all().collect().unwrap().len(), 100);
+        assert_eq!(reader.streams("").unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_reader_sees_ids_snapshots_states_and_keys_of_a_writer() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let reader = reader(&disk.another_process());
+    let id = Uuid::from_u128(77);
+    let mut batch = Batch::new();
+    batch
+        .write("a", Expected::NoStream, [NewEvent::new("One").id(id), NewEvent::new("Two")])
+        .snapshot("a", 1, NewSnapshot::new(1).json("1"))
+        .state("s", 2, NewSnapshot::new(1).json("2"));
+    log.append(&batch).unwrap();
+    assert!(reader.contains(id).unwrap());
+    assert_eq!(reader.event(id).unwrap().unwrap().as_event().event_type(), "One");
+    let mut loaded = reader.load("a", 1).unwrap();
+    assert_eq!(loaded.snapshot().unwrap().version(), 1);
+    assert_eq!(loaded.next().unwrap().unwrap().event_type(), "Two");
+    assert_eq!(reader.state("s", 1).unwrap().unwrap().version(), 2);
+    assert_eq!(reader.stats().unwrap().events, 2);
+}
+
+#[test]
+fn a_reader_sees_what_is_durable_and_what_is_written_only_by_name() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let other = disk.another_process();
+    let (durable, early) = (reader(&other), written(&other));
+    let mut durable_cursor = durable.cursor(Start::Beginning).unwrap();
+    let options = CursorOptions::new().visibility(Visibility::Written);
+    let mut early_cursor = durable.cursor_with(Start::Beginning, &options).unwrap();
+    append(&log, "a", 10, Durability::Durable);
+    append(&log, "a", 10, Durability::Written);
+    append(&log, "a", 10, Durability::Buffered);
+    assert_eq!((durable.version("a").unwrap(), early.version("a").unwrap()), (1, 2));
+    assert_eq!(drain(&mut durable_cursor), [1]);
+    assert_eq!(drain(&mut early_cursor), [1, 2]);
+    log.sync().unwrap();
+    assert_eq!((durable.version("a").unwrap(), early.version("a").unwrap()), (3, 3));
+    assert_eq!(drain(&mut durable_cursor), [2, 3]);
+    assert_eq!(drain(&mut early_cursor), [3]);
+}
+
+#[test]
+fn a_reader_writes_nothing_and_works_on_a_read_only_file_system() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    for _ in 0..60 {
+        append(&log, "a", 700, Durability::Durable);
+    }
+    let crashed = disk.fork();
+    crashed.kill();
+    drop(log);
+    for (disk, events) in [(disk, 60), (crashed, 60)] {
+        disk.set_read_only(true);
+        // The runs too: they are made again in memory.
+        for name in disk.file_names() {
+            if name.ends_with(".idx") {
+                disk.remove_file(&name);
+            }
+        }
+        let before: Vec<_> = disk.file_names().iter().map(|name| disk.read_file(name)).collect();
+        disk.reset_counts();
+        let reader = reader(&disk);
+        assert_eq!(reader.read("a").collect().unwrap().len(), events);
+        assert_eq!(drain(&mut reader.cursor(Start::Beginning).unwrap()).len(), events);
+        let counts = disk.counts();
+        assert_eq!((counts.write, counts.create, counts.rename, counts.remove), (0, 0, 0, 0));
+        let after: Vec<_> = disk.file_names().iter().map(|name| disk.read_file(name)).collect();
+        assert!(before == after);
+    }
+}
+
+#[test]
+fn without_a_writer_what_is_served_is_made_durable_first() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    for _ in 0..3 {
+        append(&log, "a", 10, Durability::Written);
+    }
+    let other = disk.another_process();
+    disk.kill();
+    let reader = reader(&other);
+    assert_eq!(drain(&mut reader.cursor(Start::Beginning).unwrap()), [1, 2, 3, 4]);
+    other.power_cut(LoseAll);
+    other.rejoin();
+    assert_eq!(open(&other).head(), 4);
+}
+
+#[test]
+fn a_reader_goes_on_when_the_writer_dies_and_when_another_one_comes() {
+    for clean in [false, true] {
+        let disk = SimStorage::new();
+        let log = open(&disk);
+        let other = disk.another_process();
+        let reader = reader(&other);
+        let mut cursor = reader.cursor(Start::Beginning).unwrap();
+        append(&log, "a", 10, Durability::Durable);
+        assert_eq!(drain(&mut cursor), [1]);
+        append(&log, "a", 10, Durability::Written);
+        assert_eq!(drain(&mut cursor), []);
+        if clean {
+            log.close().unwrap();
+        } else {
+            disk.kill();
+        }
+        // What the writer left is there.
+        until_it_looks();
+        assert_eq!(drain(&mut cursor), [2]);
+        let log = open(&disk);
+        for _ in 0..40 {
+            append(&log, "a", 900, Durability::Durable);
+        }
+        until_it_looks();
+        assert!(drain(&mut cursor).into_iter().eq(3..=42));
+        assert_eq!(reader.version("a").unwrap(), 42);
+        // Another restart, unseen by the reader until it has happened.
+        log.close().unwrap();
+        let log = open(&disk);
+        append(&log, "a", 10, Durability::Durable);
+        until_it_looks();
+        assert_eq!(drain(&mut cursor), [43]);
+    }
+}
+
+#[test]
+fn deleting_every_derived_file_beside_a_live_writer_changes_nothing_that_a_reader_sees() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let other = disk.another_process();
+    let before = reader(&other);
+    let mut cursor = before.cursor(Start::Beginning).unwrap();
+    for _ in 0..40 {
+        append(&log, "a", 900, Durability::Durable);
+    }
+    assert_eq!(drain(&mut cursor).len(), 40);
+    for name in disk.file_names() {
+        if !name.ends_with(".seg") {
+            assert!(disk.remove_file(&name));
+        }
+    }
+    // Whoever was there goes on, and whoever comes sees what is proven to be durable: all
+    // but the last group, until a witness or another group proves it.
+    append(&log, "a", 900, Durability::Durable);
+    until_it_looks();
+    let late = reader(&other);
+    let seen = drain(&mut late.cursor(Start::Beginning).unwrap()).len();
+    assert!(seen >= 40, "{seen}");
+    assert_eq!(late.version("a").unwrap() as usize, seen);
+    // A roll makes the files again.
+    for _ in 0..30 {
+        append(&log, "a", 900, Durability::Durable);
+    }
+    until_it_looks();
+    assert!(drain(&mut cursor).into_iter().eq(41..=71));
+    assert_eq!(late.version("a").unwrap(), 71);
+    assert_eq!(log.version("a").unwrap(), 71);
+}
+
+#[test]
+fn a_log_that_is_not_there_or_not_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nothing");
+    assert!(matches!(Reader::open(&path), Err(Error::NotFound { .. })));
+    assert!(!path.exists());
+    assert!(matches!(Reader::open(directory.path()), Err(Error::NotFound { .. })));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_power_cut_that_loses_what_a_reader_saw_written_is_told_by_its_checkpoint() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let other = disk.another_process();
+    let (durable, early) = (reader(&other), written(&other));
+    append(&log, "a", 10, Durability::Durable);
+    append(&log, "a", 10, Durability::Written);
+    let mut durable_cursor = durable.cursor(Start::Beginning).unwrap();
+    let options = CursorOptions::new().visibility(Visibility::Written);
+    let mut early_cursor = early.cursor_with(Start::Beginning, &options).unwrap();
+    assert_eq!((drain(&mut durable_cursor), drain(&mut early_cursor)), (vec![1], vec![1, 2]));
+    let durable_checkpoint = durable_cursor.checkpoint().unwrap();
+    let early_checkpoint = early_cursor.checkpoint().unwrap();
+    assert_eq!(durable_checkpoint.epoch, early_checkpoint.epoch);
+    disk.power_cut(LoseAll);
+    let log = open(&disk);
+    let refused = |checkpoint| {
+        let error = log.cursor(Start::Checkpoint(checkpoint)).unwrap_err();
+        assert!(matches!(error, Error::Diverged { same_until: 1, .. }), "{error}");
+    };
+    // Before anything has its position, and when something else has.
+    refused(early_checkpoint);
+    append(&log, "b", 10, Durability::Durable);
+    refused(early_checkpoint);
+    let mut cursor = log.cursor(Start::Checkpoint(durable_checkpoint)).unwrap();
+    let events = cursor.poll(10).unwrap();
+    assert_eq!((events.len(), events.get(0).unwrap().stream()), (1, "b"));
+    assert_ne!(cursor.checkpoint().unwrap().epoch, durable_checkpoint.epoch);
+    // Another log is another log.
+    let other = open(&SimStorage::new());
+    let error = other.cursor(Start::Checkpoint(durable_checkpoint)).unwrap_err();
+    assert!(matches!(error, Error::Diverged { same_until: 0, .. }), "{error}");
+}
+
+#[test]
+fn a_copy_that_was_restored_is_told_by_a_checkpoint() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    let copy = disk.fork();
+    append(&log, "a", 10, Durability::Durable);
+    let mut cursor = log.cursor(Start::Beginning).unwrap();
+    drain(&mut cursor);
+    let checkpoint = cursor.checkpoint().unwrap();
+    copy.kill();
+    let restored = open(&copy);
+    append(&restored, "other", 10, Durability::Durable);
+    let error = restored.cursor(Start::Checkpoint(checkpoint)).unwrap_err();
+    assert!(matches!(error, Error::Diverged { same_until: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_live_cursor_is_told_when_what_it_saw_was_lost() {
+    // The reader's process lives on while the log is put back to an earlier copy, as a
+    // restored backup would.
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    log.close().unwrap();
+    let backup: Vec<_> = disk
+        .file_names()
+        .into_iter()
+        .map(|name| (name.clone(), disk.read_file(&name).unwrap()))
+        .collect();
+    let log = open(&disk);
+    let reader = reader(&disk.another_process());
+    let mut cursor = reader.cursor(Start::Beginning).unwrap();
+    append(&log, "a", 10, Durability::Durable);
+    append(&log, "a", 10, Durability::Durable);
+    assert_eq!(drain(&mut cursor), [1, 2, 3]);
+    log.close().unwrap();
+    for (name, bytes) in backup {
+        disk.remove_file(&name);
+        disk.write_file(&name, &bytes);
+    }
+    let log = open(&disk);
+    append(&log, "b", 10, Durability::Durable);
+    until_it_looks();
+    // The epoch that wrote what was lost is nowhere in the log: nothing is known of how
+    // far the reader saw the same.
+    let error = cursor.poll(10).unwrap_err();
+    assert!(matches!(error, Error::Diverged { same_until: 0, .. }), "{error}");
+}
+
+#[test]
+fn a_waiting_reader_is_woken_by_the_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(directory.path()).unwrap();
+    let reader = Reader::open(directory.path()).unwrap();
+    let mut cursor = reader.cursor(Start::End).unwrap();
+    std::thread::scope(|scope| {
+        let follower = scope.spawn(|| {
+            let mut seen = 0;
+            while seen < 200 {
+                let events = cursor.wait(Duration::from_secs(20)).unwrap();
+                assert!(!events.is_empty());
+                seen += events.len();
+            }
+            seen
+        });
+        for _ in 0..200 {
+            append(&log, "a", 10, Durability::Durable);
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        assert_eq!(follower.join().unwrap(), 200);
+    });
+    let mut cursor = reader.cursor(Start::End).unwrap();
+    assert!(cursor.wait(Duration::from_millis(30)).unwrap().is_empty());
+}
+
+#[test]
+fn a_start_in_time_is_before_the_first_event_recorded_then() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let mut times = Vec::new();
+    // The clock jumps back and forth: the recorded time does not.
+    for n in 0..60_i64 {
+        disk.set_now(1_000_000 + (n % 7) * 1000 + n * 10);
+        append(&log, "a", 700, Durability::Durable);
+        let last = log.read_all().backward().limit(1).collect().unwrap();
+        times.push(last[0].as_event().recorded_at());
+    }
+    assert!(times.is_sorted());
+    for (n, time) in times.iter().enumerate() {
+        let first = times.iter().position(|other| other >= time).unwrap();
+        let mut cursor = log.cursor(Start::At(*time)).unwrap();
+        assert_eq!(cursor.position() as usize, first, "{n}");
+        assert_eq!(cursor.poll(1).unwrap().get(0).unwrap().position() as usize, first + 1);
+    }
+    let late = annals::Timestamp::from_nanos(i64::MAX);
+    assert_eq!(log.cursor(Start::At(late)).unwrap().position(), 60);
+    let early = annals::Timestamp::from_nanos(i64::MIN);
+    assert_eq!(log.cursor(Start::At(early)).unwrap().position(), 0);
+}
+
+#[test]
+fn a_cursor_with_a_filter_follows_another_process_over_rolls_and_restarts() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let reader = reader(&disk.another_process());
+    let filter = annals::Filter::new().category("order");
+    let options = CursorOptions::new().filter(filter);
+    let mut cursor = reader.cursor_with(Start::Beginning, &options).unwrap();
+    let mut expected = Vec::new();
+    let mut seen = Vec::new();
+    let mut log = Some(log);
+    for n in 1..=120_u64 {
+        let stream = if n % 9 == 0 { "order-1" } else { "other-1" };
+        let writer = log.as_ref().unwrap();
+        assert_eq!(append(writer, stream, 700, Durability::Durable), n);
+        if n % 9 == 0 {
+            expected.push(n);
+        }
+        if n % 4 == 0 {
+            seen.extend(drain(&mut cursor));
+            assert_eq!(cursor.scanned_to(), n);
+        }
+        if n % 50 == 0 {
+            if n == 50 {
+                log.take().unwrap().close().unwrap();
+            } else {
+                disk.kill();
+            }
+            until_it_looks();
+            log = Some(open(&disk));
+            until_it_looks();
+        }
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(
+        reader.read_all().filter(annals::Filter::new().tag("tagged")).collect().unwrap().len(),
+        120
+    );
+}
