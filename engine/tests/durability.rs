@@ -357,8 +357,11 @@ fn an_answer_that_rests_on_a_batch_in_flight_waits_for_its_outcome() {
         log.append(&batch("b", 10)).unwrap();
         let (told, wait) = std::sync::mpsc::channel::<()>();
         let wait = std::sync::Mutex::new(wait);
+        let syncing = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&syncing);
         disk.on_call(move |call: &Call, _: &SimStorage| {
             if call.kind == CallKind::SyncData {
+                begun.store(true, Ordering::SeqCst);
                 let _until_told = wait.lock().unwrap().recv_timeout(Duration::from_secs(10));
             }
         });
@@ -368,8 +371,7 @@ fn an_answer_that_rests_on_a_batch_in_flight_waits_for_its_outcome() {
                 let event = NewEvent::new("Happened").id(annals::Uuid::from_u128(7));
                 log.append(Batch::new().write("a", Expected::Any, [event]))
             });
-            // Until the first is being synced.
-            while disk.counts().of(CallKind::SyncData) < 1 {
+            while !syncing.load(Ordering::SeqCst) {
                 std::thread::yield_now();
             }
             let second = scope.spawn(|| answer(&log));

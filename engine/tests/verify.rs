@@ -79,6 +79,9 @@ fn a_sound_log_has_no_findings_and_is_not_changed() {
     assert_eq!(disk.fingerprint(), before);
 }
 
+/// Bytes in front of the control file's slots that the writer shares with readers.
+const CONTROL_WORDS: u64 = 1024;
+
 /// Flips bits of a file one after the other; `every` thins them out.
 fn flip_all(name: &str, every: u64) {
     let (disk, expected) = closed_log();
@@ -86,7 +89,8 @@ fn flip_all(name: &str, every: u64) {
     let bytes = disk.read_file(name).unwrap();
     let len = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1;
     let mut flipped = 0;
-    for bit in (0..len * 8).filter(|bit| bit % every == (bit / 8) % every) {
+    let first = if name == "control" { CONTROL_WORDS * 8 } else { 0 };
+    for bit in (first..len * 8).filter(|bit| bit % every == (bit / 8) % every) {
         let hurt = disk.fork();
         assert!(hurt.flip_bit(name, bit));
         flipped += 1;
@@ -163,6 +167,21 @@ fn flipped_bits_of_an_index_are_named_and_nothing_wrong_is_read() {
 #[test]
 fn flipped_bits_of_the_control_file_are_named_and_nothing_wrong_is_read() {
     flip_all("control", 3);
+}
+
+#[test]
+fn what_a_dead_writer_left_in_the_control_file_is_believed_by_nobody() {
+    // Its words say something only while a writer lives, who sets them anew.
+    let (disk, expected) = closed_log();
+    for bit in (0..CONTROL_WORDS * 8).step_by(5) {
+        let hurt = disk.fork();
+        assert!(hurt.flip_bit("control", bit));
+        let report = verify(Arc::new(hurt.clone()), &mut |_, _| {}).unwrap();
+        assert_eq!(report.findings, []);
+        let reader = options().open_reader_on(Arc::new(hurt.clone())).unwrap();
+        assert_eq!(reader.head().unwrap() as usize, expected.len());
+        reads_nothing_wrong(&hurt, &expected, bit);
+    }
 }
 
 #[test]

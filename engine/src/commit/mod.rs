@@ -3,6 +3,7 @@
 //! * [`prepare`]: what is looked up before the lock
 //! * [`queue`]: under the lock: checks, numbers, places
 //! * [`answers`]: whether there is an answer without a place
+//! * [`put`]: a batch goes into the group and into the table
 //! * [`pending`]: the group that is being filled
 //! * [`group`]: how those who wait for it are told
 //! * [`waiting`]: who leads, and what an answer rests on
@@ -32,6 +33,7 @@ mod lead;
 mod pending;
 mod plan;
 mod prepare;
+mod put;
 mod queue;
 mod space;
 mod ticket;

@@ -5,25 +5,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use annals_index::{Kind, Table, TableError, TableEvent};
-
 use super::Settings;
 use super::answers::{ahead_of_stream, committed, conflict, known_ids, known_key, versions};
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
+use super::put::put;
 use super::waiting::{InFlight, Role, Wait};
-use crate::batch::{Batch, Subject};
+use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
-use crate::catalog::runs::{MARK_EVERY_BYTES, links};
+use crate::catalog::runs::MARK_EVERY_BYTES;
 use crate::catalog::source::SharedTable;
-use crate::category;
 use crate::committed::{Committed, Durability};
 use crate::error::{Damage, Error, Result};
 use crate::place::Place;
 use crate::planted::{self, Bug};
-use crate::record::event::Fields;
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
@@ -342,47 +339,12 @@ impl Queue {
         let committed_at = now.max(self.last_time);
         let first_position = self.next_position;
         let numbers = Numbers { first_position, committed_at, raw_clock: now };
-        let mut table = self.table.write();
-        let mut untaken = false;
         let mut wait = Wait { group: Arc::default(), level: request.durability, role: Role::Wait };
         let mut seat_taken = true;
-        let mut others = Vec::new();
+        let mut taken = Ok(());
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
-            let key_offset = batch.key().map(|key| {
-                // It stands before the events, and the table takes offsets in order.
-                let offset = pending.key_offset();
-                untaken |= table.insert_record(Kind::Key, key, offset).is_err();
-                offset
-            });
-            let offsets = pending.add(batch, numbers, |event, offset, position| {
-                let version = versions.get_mut(event.stream).map_or(1, |version| {
-                    *version += 1;
-                    *version
-                });
-                let named = batch.named().get(event.stream);
-                let stream = named.map(|named| named.stream.as_str()).unwrap_or_default();
-                let payload = batch.filled_payload(event);
-                let Some(fields) = Fields::of_made(payload) else {
-                    untaken = true;
-                    return version;
-                };
-                links(&fields, payload, &mut others);
-                let taken = table.insert(&TableEvent {
-                    stream,
-                    version,
-                    id: event.id,
-                    position,
-                    offset,
-                    category: category::of(stream),
-                    event_type: fields.event_type(payload),
-                    others: &others,
-                });
-                untaken |= taken.is_err();
-                version
-            });
-            debug_assert_eq!(offsets.key, key_offset);
-            untaken |= index_controls(&mut table, batch, &offsets.controls).is_err();
+            taken = put(batch, numbers, &mut versions, pending, &mut self.table.write());
             self.offset = pending.end();
             self.held_bytes += pending.len() - before;
             pending.needs(request.durability);
@@ -392,8 +354,7 @@ impl Queue {
             wait.group = Arc::clone(&pending.group);
             seat_taken = pending.seat.is_some();
         }
-        drop(table);
-        if untaken {
+        if taken.is_err() {
             // The index says other than what was checked a moment ago. Nothing of this is
             // written: the leader finds the log poisoned.
             self.state = State::Poisoned(self.segment.corrupt(self.offset, Damage::Index));
@@ -443,16 +404,4 @@ impl Queue {
     pub(super) fn close_mark_bytes() -> u64 {
         wide(group::LEN + batch::LEN + mark::LEN + mark::PAYLOAD_LEN)
     }
-}
-
-/// The table takes the snapshots and states of a batch.
-fn index_controls(table: &mut Table, batch: &Batch, offsets: &[u64]) -> Result<(), TableError> {
-    for (control, offset) in batch.controls().iter().zip(offsets) {
-        let kind = match control.subject {
-            Subject::Stream(_) => Kind::Snapshot,
-            Subject::State => Kind::State,
-        };
-        table.insert_record(kind, batch.control_name(control), *offset)?;
-    }
-    Ok(())
 }

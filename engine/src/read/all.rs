@@ -55,7 +55,7 @@ pub struct LogRead {
 #[derive(Debug)]
 enum State {
     New,
-    Forward(Forward),
+    Forward(Box<Forward>),
     /// The position that is read next.
     Backward(u64),
     /// By a filter, among what was there at the first call.
@@ -218,7 +218,11 @@ impl LogRead {
         } else if backward {
             State::Backward(to)
         } else {
-            State::Forward(Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?)
+            State::Forward(Box::new(Forward::after(
+                self.shared.clone(),
+                Reach::Acknowledged,
+                from - 1,
+            )?))
         };
         (self.pieces.from, self.pieces.to) = (from, to);
         Ok(())

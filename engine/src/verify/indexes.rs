@@ -10,8 +10,8 @@ use crate::catalog::survey::Survey;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::Storage;
 use crate::record::field::wide;
-use crate::record::layout::segment as layout;
 use crate::record::layout::witness::LEN;
+use crate::record::layout::{control, segment as layout};
 use crate::record::walk::Walk;
 use crate::segment::header::SegmentHeader;
 use crate::segment::witness::{Slot, slots};
@@ -88,8 +88,9 @@ fn read_all(storage: &dyn Storage, name: &str) -> Result<Vec<u8>> {
 }
 
 /// The control file mirrors the witness: a slot of it that is neither blank nor whole,
-/// or anything around the slots, is told.
-pub(super) fn control(storage: &dyn Storage, survey: &Survey, findings: &mut Findings) {
+/// or anything around the slots, is told. The words in front of them say something only
+/// while a writer lives, who sets them anew.
+pub(super) fn control_file(storage: &dyn Storage, survey: &Survey, findings: &mut Findings) {
     if !survey.control {
         return;
     }
@@ -102,7 +103,8 @@ pub(super) fn control(storage: &dyn Storage, survey: &Survey, findings: &mut Fin
         cause,
     };
     let in_slot = |at: usize| layout::SLOTS.iter().any(|slot| (*slot..slot + LEN).contains(&at));
-    if let Some(at) = (0..bytes.len()).find(|at| !in_slot(*at) && bytes.get(*at) != Some(&0)) {
+    let words = control::WORDS * size_of::<u64>();
+    if let Some(at) = (words..bytes.len()).find(|at| !in_slot(*at) && bytes.get(*at) != Some(&0)) {
         findings.push(tell(at, Damage::NotZero));
     }
     for (slot, at) in slots(&bytes, 0).iter().zip(layout::SLOTS) {

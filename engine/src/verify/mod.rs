@@ -122,7 +122,7 @@ fn check(
     let mut checker = Checker::new(storage, survey, end, total, progress);
     checker.run(report, findings)?;
     report.streams = checker.streams();
-    indexes::control(storage, survey, findings);
+    indexes::control_file(storage, survey, findings);
     Ok(())
 }
 
