@@ -40,7 +40,8 @@ pub(super) fn behind(
         let block = segment.first_block()?;
         let witnessed = beyond(&slots(&block, *number), kept);
         lost.to = lost.to.max(witnessed.unwrap_or_default());
-        if written.is_some() || own && witnessed.is_some() {
+        // The last one that is kept always gets a witness of where it ends now.
+        if written.is_some() || own {
             files.push(segment.name.clone());
         }
         if !own {

@@ -1,173 +1,12 @@
-//! Repair: for each kind of damage, what is planned, what is kept, and what can be lost
-//! on the way.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+//! Each kind of damage: what is planned, what is done, and what is kept.
 
-use std::sync::Arc;
+use annals::io::sim::{KeepAll, SimStorage};
+use annals::{Damage, Error, RepairPlan, RepairStep, TailReason};
 
-use annals::io::Storage;
-use annals::io::sim::{KeepAll, LoseAll, SimStorage};
-use annals::{
-    Background, Batch, CursorOptions, Damage, Error, Expected, Log, NewEvent, Options, RepairPlan,
-    RepairStep, Repaired, Start, TailReason, Uuid, apply_repair, plan_repair, verify,
+use crate::support::{
+    CONTROL, append, apply, change, closed_log, first_of, flip, is_whole_up_to, mends, mends_this,
+    open, plan, quarantine, read, run, segment,
 };
-
-const CONTROL: &str = "control";
-
-fn segment(number: u64) -> String {
-    format!("{number:020}.seg")
-}
-
-fn run(number: u64) -> String {
-    format!("{number:020}.idx")
-}
-
-fn options() -> Options {
-    Options::new().background(Background::Inline).segment_bytes(16 << 10)
-}
-
-fn open(disk: &SimStorage) -> annals::Result<Log> {
-    options().open_on(Arc::new(disk.clone()))
-}
-
-/// Position, stream, version and data of every event.
-type Seen = Vec<(u64, String, u64, Vec<u8>)>;
-
-fn read(log: &Log) -> annals::Result<Seen> {
-    let seen = |event: annals::Event<'_>| {
-        (event.position(), event.stream().to_owned(), event.version(), event.data().to_vec())
-    };
-    Ok(log.read_all().collect()?.iter().map(|event| seen(event.as_event())).collect())
-}
-
-fn append(log: &Log, number: u64) {
-    let data = vec![u8::try_from(number % 251).unwrap(); 700];
-    let mut batch = Batch::new();
-    for part in 0..2 {
-        let id = Uuid::from_u128(u128::from(number) << 8 | part);
-        let event = NewEvent::new("Happened").id(id).data(&data);
-        batch.write(&format!("s-{}", (u128::from(number) + part) % 5), Expected::Any, [event]);
-    }
-    log.append(&batch).unwrap();
-}
-
-/// A closed log of at least four segments, and what is in it.
-fn closed_log() -> (SimStorage, Seen) {
-    let disk = SimStorage::new();
-    let log = open(&disk).unwrap();
-    (0..40).for_each(|number| append(&log, number));
-    let seen = read(&log).unwrap();
-    log.close().unwrap();
-    assert!(disk.file_names().iter().filter(|name| name.ends_with(".seg")).count() >= 4);
-    (disk, seen)
-}
-
-fn storage(disk: &SimStorage) -> Arc<dyn Storage> {
-    Arc::new(disk.clone())
-}
-
-/// The plan, which changes nothing.
-fn plan(disk: &SimStorage) -> RepairPlan {
-    let before = disk.fingerprint();
-    let plan = plan_repair(&storage(disk)).unwrap();
-    assert_eq!(disk.fingerprint(), before, "planning wrote");
-    plan
-}
-
-fn apply(disk: &SimStorage, plan: &RepairPlan) -> annals::Result<Repaired> {
-    apply_repair(&storage(disk), plan, &mut |_| {})
-}
-
-/// Damages the log, plans, applies, and checks that the log opens and has exactly the
-/// first `kept` events, that copies are what was there, and that nothing is left to do.
-fn mends(hurt: impl Fn(&SimStorage), check: impl Fn(&RepairPlan), kept: Option<u64>) {
-    let (disk, seen) = closed_log();
-    hurt(&disk);
-    mends_this(&disk, &seen, check, kept);
-}
-
-fn mends_this(
-    disk: &SimStorage,
-    seen: &Seen,
-    check: impl Fn(&RepairPlan),
-    kept: Option<u64>,
-) -> Repaired {
-    let before = disk.fork();
-    let plan = plan(disk);
-    check(&plan);
-    for step in &plan.steps {
-        eprintln!("{step}");
-    }
-    let kept = kept.unwrap_or_else(|| plan.kept.unwrap());
-    assert_eq!(plan.kept, Some(kept));
-    let repaired = apply(disk, &plan).unwrap();
-    assert_eq!(repaired.report.findings, []);
-    for file in plan.steps.iter().flat_map(RepairStep::files) {
-        let there = before.read_file(file).is_some();
-        let copied = repaired.copies.iter().any(|(_, original)| original == file);
-        assert_eq!(copied, there, "{file}");
-    }
-    for (copy, original) in &repaired.copies {
-        assert_eq!(disk.read_file(copy), before.read_file(original), "{original}");
-        assert_eq!(disk.read_durable(copy), before.read_file(original), "{original} is durable");
-    }
-    // What was not copied is as it was, but for what is derived.
-    for name in before.file_names().iter().filter(|name| name.ends_with(".seg")) {
-        if !repaired.copies.iter().any(|(_, original)| original == name) {
-            assert_eq!(disk.read_file(name), before.read_file(name), "{name}");
-        }
-    }
-    is_whole_up_to(disk, seen, kept);
-    repaired
-}
-
-/// Nothing is left to do, and the log holds exactly the first `kept` events and goes on.
-fn is_whole_up_to(disk: &SimStorage, seen: &Seen, kept: u64) {
-    let report = verify(storage(disk), &mut |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
-    assert_eq!(plan(disk).steps, []);
-    disk.power_cut(LoseAll);
-    let log = open(disk).unwrap();
-    let first = usize::try_from(kept).unwrap();
-    assert!(read(&log).unwrap() == seen[..first], "up to position {kept}");
-    append(&log, 1000);
-    assert_eq!(log.head(), kept + 2);
-    log.close().unwrap();
-    let report = verify(storage(disk), &mut |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
-    assert_eq!(report.events, kept + 2);
-}
-
-/// Flips a bit of the byte at `at`.
-fn flip(disk: &SimStorage, name: &str, at: usize) {
-    let bit = u64::try_from(at).unwrap() * 8 + 3;
-    assert!(disk.flip_bit(name, bit));
-}
-
-fn change(disk: &SimStorage, name: &str, change: impl Fn(&mut Vec<u8>)) {
-    let mut bytes = disk.read_file(name).unwrap();
-    change(&mut bytes);
-    disk.write_file(name, &bytes);
-}
-
-/// The only step, which must be a quarantine.
-fn quarantine(plan: &RepairPlan) -> &RepairStep {
-    let [step @ RepairStep::Quarantine { .. }] = plan.steps.as_slice() else {
-        panic!("{:?}", plan.steps)
-    };
-    step
-}
-
-fn first_of(seen_up_to: &SimStorage, number: u64) -> u64 {
-    let bytes = seen_up_to.read_file(&segment(number)).unwrap();
-    // The first position in the header: a segment's first event.
-    let log = seen_up_to.fork();
-    drop(bytes);
-    // Found by taking the segment and all later ones away.
-    for later in number..100 {
-        log.remove_file(&segment(later));
-    }
-    plan_repair(&storage(&log)).unwrap().kept.unwrap() + 1
-}
 
 #[test]
 fn a_whole_log_needs_nothing() {
@@ -300,7 +139,7 @@ fn missing_damaged_and_stale_indexes_are_made_again() {
     let plan = plan(&disk);
     apply(&disk, &plan).unwrap();
     for number in 1..=3 {
-        assert_eq!(disk.read_file(&run(number)), whole.read_file(&run(number)));
+        assert!(disk.read_file(&run(number)) == whole.read_file(&run(number)));
     }
     mends_this(&fork, &seen, check, Some(all));
 }
@@ -316,7 +155,8 @@ fn bytes_that_stand_for_nothing_are_cleared() {
     assert!(bad.steps.iter().all(|step| matches!(step, RepairStep::Clear { .. })), "{bad:?}");
     assert!(!bad.steps.is_empty());
     mends_this(&disk, &seen, |_| {}, Some(seen.len() as u64));
-    assert_eq!(disk.read_file(&segment(1)), whole.read_file(&segment(1)));
+    let (first, was) = (disk.read_file(&segment(1)), whole.read_file(&segment(1)));
+    assert!(first == was);
 }
 
 #[test]
@@ -430,93 +270,4 @@ fn damage_that_was_hidden_is_mended_too() {
     assert_eq!(repaired.steps.len(), 2, "{:?}", repaired.steps);
     assert_eq!(repaired.report.findings, []);
     is_whole_up_to(&disk, &seen, kept);
-}
-
-#[test]
-fn a_plan_is_not_applied_to_a_log_that_has_changed() {
-    let (disk, _) = closed_log();
-    disk.remove_file(&run(1));
-    let old = plan(&disk);
-    flip(&disk, &segment(2), 9000);
-    let before = disk.fingerprint();
-    assert!(matches!(apply(&disk, &old), Err(Error::Invalid { .. })));
-    assert_eq!(disk.fingerprint(), before);
-}
-
-#[test]
-fn an_open_log_is_left_alone() {
-    let (disk, _) = closed_log();
-    let log = open(&disk).unwrap();
-    let other = disk.another_process();
-    assert!(matches!(plan_repair(&storage(&other)), Err(Error::Locked { .. })));
-    let nothing = RepairPlan::default();
-    assert!(matches!(apply(&other, &nothing), Err(Error::Locked { .. })));
-    log.close().unwrap();
-    let none = SimStorage::missing();
-    assert!(matches!(plan_repair(&storage(&none)), Err(Error::NotFound { .. })));
-}
-
-#[test]
-fn a_checkpoint_in_the_lost_part_is_refused_afterwards() {
-    let (disk, seen) = closed_log();
-    let log = open(&disk).unwrap();
-    let checkpoint = |position| {
-        let mut cursor = log.cursor(Start::After(position - 1)).unwrap();
-        assert_eq!(cursor.poll(1).unwrap().len(), 1);
-        cursor.checkpoint().unwrap()
-    };
-    let (early, late) = (checkpoint(2), checkpoint(seen.len() as u64));
-    log.close().unwrap();
-    flip(&disk, &segment(2), 9000);
-    apply(&disk, &plan(&disk)).unwrap();
-    let log = open(&disk).unwrap();
-    (100..160).for_each(|number| append(&log, number));
-    assert!(log.head() > seen.len() as u64, "its position was given again");
-    let at = |checkpoint| log.cursor_with(Start::Checkpoint(checkpoint), &CursorOptions::new());
-    assert!(matches!(at(late), Err(Error::Diverged { .. })));
-    assert!(at(early).is_ok());
-}
-
-/// Applies with the power cut at every call in turn, and again; always the same end.
-#[test]
-fn a_power_cut_at_any_call_and_another_try_end_the_same() {
-    let (disk, seen) = closed_log();
-    type Hurt = Box<dyn Fn(&SimStorage)>;
-    let cases: Vec<Hurt> = vec![
-        Box::new(|disk| flip(disk, &segment(2), 9000)),
-        Box::new(|disk| assert!(disk.remove_file(&segment(2)))),
-        Box::new(|disk| flip(disk, &segment(4), 6000)),
-        Box::new(|disk| {
-            flip(disk, &run(2), 200);
-            flip(disk, &segment(1), 300);
-            change(disk, CONTROL, |bytes| bytes[3000] = 7);
-        }),
-    ];
-    for hurt in cases {
-        let hurt_disk = disk.fork();
-        hurt(&hurt_disk);
-        let first = plan(&hurt_disk);
-        let kept = first.kept.unwrap();
-        let mut tries = 0;
-        for nth in 1.. {
-            let disk = hurt_disk.fork();
-            let before = disk.changes();
-            disk.crash_at(nth);
-            if apply(&disk, &first).is_ok() && disk.changes() < before + nth {
-                break;
-            }
-            tries += 1;
-            if nth % 2 == 0 {
-                disk.power_cut(LoseAll)
-            } else {
-                disk.power_cut(KeepAll)
-            }
-            let again = plan(&disk);
-            assert_eq!(again.kept, Some(kept), "call {nth}: {again:?}");
-            apply(&disk, &again).unwrap();
-            is_whole_up_to(&disk, &seen, kept);
-        }
-        assert!(tries > 8, "{tries}");
-        eprintln!("{tries} calls");
-    }
 }
