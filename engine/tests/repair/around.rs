@@ -4,8 +4,8 @@ use annals::io::sim::{KeepAll, LoseAll, SimStorage};
 use annals::{CursorOptions, Error, RepairPlan, Start, plan_repair};
 
 use crate::support::{
-    CONTROL, append, apply, change, closed_log, flip, is_whole_up_to, open, plan, run, segment,
-    storage,
+    CONTROL, append, apply, change, closed_log, flip, is_whole_up_to, newest, open, plan, run,
+    segment, storage,
 };
 
 #[test]
@@ -61,7 +61,7 @@ fn a_power_cut_at_any_call_and_another_try_end_the_same() {
     let cases: Vec<Hurt> = vec![
         Box::new(|disk| flip(disk, &segment(2), 9000)),
         Box::new(|disk| assert!(disk.remove_file(&segment(2)))),
-        Box::new(|disk| flip(disk, &segment(4), 6000)),
+        Box::new(|disk| flip(disk, &segment(newest(disk)), 6000)),
         Box::new(|disk| {
             flip(disk, &run(2), 200);
             flip(disk, &segment(1), 300);

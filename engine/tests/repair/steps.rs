@@ -5,7 +5,7 @@ use annals::{Damage, Error, RepairPlan, RepairStep, TailReason};
 
 use crate::support::{
     CONTROL, append, apply, change, closed_log, first_of, flip, is_whole_up_to, mends, mends_this,
-    open, plan, quarantine, read, run, segment,
+    newest, open, plan, quarantine, read, run, segment,
 };
 
 #[test]
@@ -81,7 +81,7 @@ fn a_missing_segment_in_the_middle_ends_the_log_before_it() {
 #[test]
 fn a_missing_last_segment_is_told_by_its_witness() {
     let (disk, seen) = closed_log();
-    let last = disk.file_names().iter().filter(|name| name.ends_with(".seg")).count() as u64;
+    let last = newest(&disk);
     let kept = first_of(&disk, last) - 1;
     disk.remove_file(&segment(last));
     let check = |plan: &RepairPlan| {
@@ -109,8 +109,16 @@ fn a_cut_file_ends_the_log_with_its_last_whole_group() {
 }
 
 #[test]
-fn damage_in_the_newest_segment_of_a_closed_log() {
-    mends(|disk| flip(disk, &segment(4), 6000), |plan| drop(quarantine(plan).to_string()), None);
+fn damage_in_the_newest_segment_is_told_by_its_witnesses() {
+    let (disk, seen) = closed_log();
+    let name = segment(newest(&disk));
+    flip(&disk, &name, 6000);
+    let check = |plan: &RepairPlan| {
+        let RepairStep::Quarantine { lost, files, .. } = quarantine(plan) else { unreachable!() };
+        assert_eq!(lost.to, seen.len() as u64);
+        assert_eq!((lost.segments, files.first()), (0, Some(&name)));
+    };
+    mends_this(&disk, &seen, check, None);
 }
 
 #[test]

@@ -63,6 +63,11 @@ pub(crate) fn storage(disk: &SimStorage) -> Arc<dyn Storage> {
     Arc::new(disk.clone())
 }
 
+/// The number of the newest segment.
+pub(crate) fn newest(disk: &SimStorage) -> u64 {
+    disk.file_names().iter().filter(|name| name.ends_with(".seg")).count() as u64
+}
+
 /// The plan, which changes nothing.
 pub(crate) fn plan(disk: &SimStorage) -> RepairPlan {
     let before = disk.fingerprint();
