@@ -59,6 +59,12 @@ pub(crate) enum Command {
     /// Each damage is named with its file, offset and cause, and the exit code is then 1.
     /// A tail that a killed writer did not finish is no damage.
     Verify(OneLog),
+    /// Say what mending a damaged log would do and lose; do it with `--apply`.
+    ///
+    /// The exit code is 0 if there is nothing to do, 1 if there is; with `--apply` 0 if the
+    /// log is whole afterwards. Every file that changes is copied first, beside the log's
+    /// own files.
+    Repair(Repair),
     /// Print what makes a shell complete commands and options.
     ///
     /// For bash, for instance: `annals completions bash >
@@ -250,6 +256,15 @@ pub(crate) struct Streams {
     /// Only the N longest, the longest first.
     #[arg(long, value_name = "N")]
     pub(crate) longest: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Do it. Without this nothing is changed.
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, Args)]

@@ -137,7 +137,7 @@ fn log_advice(log: &str, error: &annals::Error) -> Option<String> {
         }
         Error::Corrupt(_) => format!(
             "nothing was changed; `annals verify {log}` names all of the damage; restore the log \
-             from a copy"
+             from a copy, or see with `annals repair {log}` what can be kept"
         ),
         Error::WouldDiscard(_) => "nothing was changed".to_owned(),
         Error::Poisoned { .. } => {

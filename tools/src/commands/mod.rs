@@ -5,6 +5,7 @@ mod demo;
 mod export;
 mod import;
 mod read;
+mod repair;
 mod shell;
 mod stat;
 mod streams;
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Streams(asked) => streams::run(&asked, &mut output)?,
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
+        Command::Repair(asked) => repair::run(&asked, &mut output)?,
         Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,
         Command::Man(asked) => shell::man(asked.dir.as_deref(), &mut output)?,
     };

@@ -23,6 +23,8 @@ mod outcome;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod support;
