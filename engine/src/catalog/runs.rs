@@ -248,7 +248,7 @@ pub(crate) fn write(
     keep: bool,
 ) -> Result<LoadedRun> {
     if keep
-        && let Ok(file) = write_file(catalog, number, &bytes)
+        && let Ok(file) = write_file(&*catalog.storage, number, &bytes)
         && let Ok(Some(run)) = open(&file, catalog.mode)
     {
         return Ok(run);
@@ -256,8 +256,12 @@ pub(crate) fn write(
     Run::open(RunFile::Owned(bytes)).map_err(|_| index_damage(&name::run(number), number))
 }
 
-fn write_file(catalog: &Catalog, number: u64, bytes: &[u8]) -> io::Result<Arc<dyn StorageFile>> {
-    let storage = &*catalog.storage;
+/// Writes a run under a temporary name, then gives it its own.
+pub(crate) fn write_file(
+    storage: &dyn Storage,
+    number: u64,
+    bytes: &[u8],
+) -> io::Result<Arc<dyn StorageFile>> {
     let temporary = name::temporary_run(number);
     match storage.remove(&temporary) {
         Ok(()) => {}
