@@ -218,7 +218,11 @@ impl LogRead {
         } else if backward {
             State::Backward(to)
         } else {
-            State::Forward(Box::new(Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?))
+            State::Forward(Box::new(Forward::after(
+                self.shared.clone(),
+                Reach::Acknowledged,
+                from - 1,
+            )?))
         };
         (self.pieces.from, self.pieces.to) = (from, to);
         Ok(())
