@@ -20,6 +20,26 @@ use crate::time::Timestamp;
 use crate::visibility::Visibility;
 
 /// Where a cursor starts.
+///
+/// ```
+/// use annals::{Batch, Error, Expected, Log, NewEvent, Start};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// log.append(Batch::new().write("a", Expected::Any, ["One", "Two"].map(NewEvent::new)))?;
+/// let recorded = log.read_all().limit(1).collect()?[0].as_event().recorded_at();
+/// for (start, events) in [
+///     (Start::Beginning, 2),
+///     (Start::After(1), 1),
+///     (Start::End, 0),
+///     (Start::At(recorded), 2),
+/// ] {
+///     assert_eq!(log.cursor(start)?.poll(10)?.len(), events);
+/// }
+/// // A place that is not there is refused, with the last one that is.
+/// assert!(matches!(log.cursor(Start::After(9)), Err(Error::BeyondHead { head: 2, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Start {
@@ -27,10 +47,12 @@ pub enum Start {
     Beginning,
     /// After the last event that it may see now.
     End,
-    /// After this position; 0 is the beginning.
+    /// After this position; 0 is the beginning. Beyond the last event that it may see it is
+    /// refused with [`Error::BeyondHead`].
     After(u64),
-    /// Before the first event that was recorded at this time or later; at the end, if
-    /// there is none yet.
+    /// Before the first event that was [recorded](crate::Event::recorded_at) at this time or
+    /// later; at the end, if there is none yet. Reads the heads of some batches, as many as
+    /// halvings of the log.
     At(Timestamp),
     /// Where a reader was, if that is still so: see [`Checkpoint`].
     Checkpoint(Checkpoint),
@@ -98,13 +120,15 @@ impl CursorOptions {
 const WAIT_EVENTS: usize = 1024;
 
 /// A reader's place in the log. It delivers every event after its start exactly once,
-/// in position order, and only what is durable: under any number of writers, over
+/// in position order, and only what is durable, unless
+/// [asked otherwise](CursorOptions::visibility): under any number of writers, over
 /// rolls, with no difference between catching up and following live.
 ///
 /// A cursor holds no lock and costs the writer nothing while there is something to
 /// read. Its place is in memory: to go on after a restart, keep
 /// [`scanned_to`](Self::scanned_to) and start [`After`](Start::After) it, or keep a
-/// [`checkpoint`](Self::checkpoint).
+/// [`checkpoint`](Self::checkpoint). The [guide to tailing](crate::guide::tailing) shows both,
+/// and cursors in other processes.
 ///
 /// With a [filter](CursorOptions::filter) it hands out what matches, with the same
 /// promises, and finds it by the indexes: what does not match is not read, and a poll costs
@@ -243,7 +267,8 @@ impl Cursor {
     ///
     /// # Errors
     /// Those of [`poll`](Self::poll); [`Error::Closed`] if there is nothing more and
-    /// the log was closed.
+    /// the log was closed. A [`Reader`](crate::Reader) in another process waits for the next
+    /// writer instead.
     pub fn wait(&mut self, timeout: Duration) -> Result<Events> {
         // A time too far off to be a number is no limit.
         let deadline = Instant::now().checked_add(timeout);

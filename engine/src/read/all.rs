@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 const PIECE: usize = 1024;
 
 /// A read of the whole log in commit order, made by
-/// [`Log::read_all`](crate::Log::read_all). It sees what was acknowledged when it was
+/// [`Log::read_all`](crate::Reader::read_all). It sees what was acknowledged when it was
 /// first asked, and nothing that comes later: to follow the log, use a cursor.
 ///
 /// ```
