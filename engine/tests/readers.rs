@@ -1,5 +1,10 @@
 //! Readers in other processes: beside a live writer, after one that died, without any.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 use std::time::Duration;
 

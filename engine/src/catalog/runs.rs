@@ -135,6 +135,7 @@ impl Filling {
                 };
                 table.insert(&event).map_err(|_| event.offset)
             }
+            Step::Snapshot(_) if planted::active(Bug::SnapshotLostAtReopen) => Ok(()),
             Step::Snapshot(step) => {
                 let kind = if step.head.state { Kind::State } else { Kind::Snapshot };
                 let name = step.fields.name(step.payload);

@@ -16,7 +16,8 @@ use crate::recovery::analysis::{How, analyse};
 use crate::segment::ReadMode;
 use segments::Checker;
 
-/// Something that is not as it was written.
+/// Something that is not as it was written. The
+/// [guide to recovery](crate::guide::recovery#corrupt-the-disk-is-hurt) has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -24,7 +25,7 @@ pub struct Finding {
     pub corrupt: Corrupt,
 }
 
-/// What verifying found.
+/// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

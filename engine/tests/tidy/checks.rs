@@ -19,6 +19,7 @@ const RANKS: [(usize, &[&str]); 8] = [
             "checkpoint",
             "committed",
             "expected",
+            "guide",
             "limits",
             "place",
             "planted",
