@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod beside_kills;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod demo;
