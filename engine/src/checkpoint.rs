@@ -49,7 +49,7 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// A text that is no checkpoint.
+/// A text that is no [`Checkpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a checkpoint is written log/epoch/position")]
 #[non_exhaustive]

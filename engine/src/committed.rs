@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// How safe a batch is when its append is answered; each level is safer than the one
-/// before it.
+/// before it. The [guide to durability](crate::guide::durability) says what each costs.
 ///
 /// What is not durable is written and synced in the background, at most
 /// [`flush_after`](crate::Options::flush_after) later, and by

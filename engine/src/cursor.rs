@@ -20,6 +20,26 @@ use crate::time::Timestamp;
 use crate::visibility::Visibility;
 
 /// Where a cursor starts.
+///
+/// ```
+/// use annals::{Batch, Error, Expected, Log, NewEvent, Start};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// log.append(Batch::new().write("a", Expected::Any, ["One", "Two"].map(NewEvent::new)))?;
+/// let recorded = log.read_all().limit(1).collect()?[0].as_event().recorded_at();
+/// for (start, events) in [
+///     (Start::Beginning, 2),
+///     (Start::After(1), 1),
+///     (Start::End, 0),
+///     (Start::At(recorded), 2),
+/// ] {
+///     assert_eq!(log.cursor(start)?.poll(10)?.len(), events);
+/// }
+/// // A place that is not there is refused, with the last one that is.
+/// assert!(matches!(log.cursor(Start::After(9)), Err(Error::BeyondHead { head: 2, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Start {
@@ -27,10 +47,12 @@ pub enum Start {
     Beginning,
     /// After the last event that it may see now.
     End,
-    /// After this position; 0 is the beginning.
+    /// After this position; 0 is the beginning. Beyond the last event that it may see it is
+    /// refused with [`Error::BeyondHead`].
     After(u64),
-    /// Before the first event that was recorded at this time or later; at the end, if
-    /// there is none yet.
+    /// Before the first event that was [recorded](crate::Event::recorded_at) at this time or
+    /// later; at the end, if there is none yet. Reads the heads of some batches, as many as
+    /// halvings of the log.
     At(Timestamp),
     /// Where a reader was, if that is still so: see [`Checkpoint`].
     Checkpoint(Checkpoint),
@@ -98,13 +120,15 @@ impl CursorOptions {
 const WAIT_EVENTS: usize = 1024;
 
 /// A reader's place in the log. It delivers every event after its start exactly once,
-/// in position order, and only what is durable: under any number of writers, over
+/// in position order, and only what is durable, unless
+/// [asked otherwise](CursorOptions::visibility): under any number of writers, over
 /// rolls, with no difference between catching up and following live.
 ///
 /// A cursor holds no lock and costs the writer nothing while there is something to
 /// read. Its place is in memory: to go on after a restart, keep
 /// [`scanned_to`](Self::scanned_to) and start [`After`](Start::After) it, or keep a
-/// [`checkpoint`](Self::checkpoint).
+/// [`checkpoint`](Self::checkpoint). The [guide to tailing](crate::guide::tailing) shows both,
+/// and cursors in other processes.
 ///
 /// With a [filter](CursorOptions::filter) it hands out what matches, with the same
 /// promises, and finds it by the indexes: what does not match is not read, and a poll costs
@@ -154,6 +178,9 @@ struct Matching {
     /// was looked at; 0 where no other process writes.
     life: u64,
     epoch: u128,
+    /// The position that the epoch is of. Behind what was looked at only if the epoch could not
+    /// be read then.
+    known: u64,
 }
 
 impl Matching {
@@ -161,7 +188,7 @@ impl Matching {
         let life = shared.horizon.life();
         let epoch = if life == 0 { 0 } else { locate::epoch_at(shared, bound, after)? };
         let filtered = Filtered::after(shared.clone(), bound, filter.clone(), after)?;
-        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch })
+        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch, known: after })
     }
 
     fn poll(&mut self, shared: &Shared, reach: Reach, max: usize) -> Result<Events> {
@@ -177,14 +204,24 @@ impl Matching {
             let position = self.position;
             *self = Self { position, ..Self::after(shared, bound, &self.filter, after)? };
         }
-        let before = self.filtered.scanned();
+        self.learn_epoch(shared, bound)?;
         let events = self.filtered.follow(bound, max)?;
         let last = events.len().checked_sub(1).and_then(|last| events.get(last));
         self.position = last.map_or(self.position, |last| last.position());
-        if self.life > 0 && self.filtered.scanned() > before {
-            self.epoch = locate::epoch_at(shared, bound, self.filtered.scanned())?;
+        match self.learn_epoch(shared, bound) {
+            // What was taken is handed out; the next call says what is wrong.
+            Err(error) if events.is_empty() => Err(error),
+            _ => Ok(events),
         }
-        Ok(events)
+    }
+
+    fn learn_epoch(&mut self, shared: &Shared, bound: Bound) -> Result<()> {
+        let scanned = self.filtered.scanned();
+        if self.life > 0 && self.known != scanned {
+            self.epoch = locate::epoch_at(shared, bound, scanned)?;
+            self.known = scanned;
+        }
+        Ok(())
     }
 }
 
@@ -230,7 +267,8 @@ impl Cursor {
     ///
     /// # Errors
     /// Those of [`poll`](Self::poll); [`Error::Closed`] if there is nothing more and
-    /// the log was closed.
+    /// the log was closed. A [`Reader`](crate::Reader) in another process waits for the next
+    /// writer instead.
     pub fn wait(&mut self, timeout: Duration) -> Result<Events> {
         // A time too far off to be a number is no limit.
         let deadline = Instant::now().checked_add(timeout);
@@ -362,5 +400,72 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.shared.horizon.leave(self.reach, &mut self.seat);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::horizon::Horizon;
+    use crate::{Batch, Expected, NewEvent, Options};
+
+    /// There is always something beyond: more comes than a reader can look at.
+    #[derive(Debug)]
+    struct Restless(Arc<dyn Horizon>, Instant);
+
+    impl Horizon for Restless {
+        fn bound(&self, reach: Reach) -> Result<Bound> {
+            assert!(self.1.elapsed() < Duration::from_secs(5), "it never ends");
+            self.0.bound(reach)
+        }
+
+        fn wait_beyond(&self, _: Reach, _: Place, _: Option<Instant>) -> Result<bool> {
+            Ok(true)
+        }
+
+        #[cfg(feature = "async")]
+        fn poll_beyond(
+            &self,
+            _: Reach,
+            _: Place,
+            _: &mut Seat,
+            _: &mut Context<'_>,
+        ) -> Result<bool> {
+            Ok(true)
+        }
+
+        #[cfg(feature = "async")]
+        fn leave(&self, _: Reach, _: &mut Seat) {}
+    }
+
+    fn restless() -> (tempfile::TempDir, Cursor) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Options::new().open(directory.path()).unwrap();
+        log.append(Batch::new().write("stock-1", Expected::Any, [NewEvent::new("T")])).unwrap();
+        let options = CursorOptions::new().filter(Filter::new().category("order"));
+        let mut cursor = log.cursor_with(Start::Beginning, &options).unwrap();
+        let horizon = Arc::clone(&cursor.shared.horizon);
+        cursor.shared.horizon = Arc::new(Restless(horizon, Instant::now()));
+        (directory, cursor)
+    }
+
+    #[test]
+    fn waiting_ends_in_time_though_what_does_not_match_comes_all_the_while() {
+        let (_directory, mut cursor) = restless();
+        let begin = Instant::now();
+        assert!(cursor.wait(Duration::from_millis(20)).unwrap().is_empty());
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+        assert_eq!((cursor.position(), cursor.scanned_to()), (0, 1));
+    }
+
+    #[cfg(feature = "async")]
+    #[test]
+    fn awaiting_lets_others_run_though_what_does_not_match_comes_all_the_while() {
+        let (_directory, mut cursor) = restless();
+        let future = std::pin::pin!(cursor.next(10));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(future.poll(&mut context).is_pending());
     }
 }

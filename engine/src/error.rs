@@ -14,7 +14,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call did not do what was asked.
 ///
-/// Cheap to clone: one failed write answers every caller that waited for it.
+/// Cheap to clone: one failed write answers every caller that waited for it. The guide says
+/// what helps: [for appends](crate::guide::appending#what-can-go-wrong),
+/// [after a crash](crate::guide::recovery).
+///
+/// ```
+/// use annals::{Batch, Error, Expected, Log, NewEvent};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// let mut batch = Batch::new();
+/// batch.write("order-17", Expected::Exact(3), [NewEvent::new("OrderShipped")]);
+/// match log.append(&batch) {
+///     Err(Error::WrongExpectedVersion { stream, actual, .. }) => {
+///         assert_eq!((stream.as_str(), actual), ("order-17", 0));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -77,9 +95,9 @@ pub enum Error {
     #[error("{0}")]
     Corrupt(Corrupt),
 
-    /// A write or a sync failed earlier. What was durable stays readable; nothing can
+    /// A write or a sync failed, now or earlier. What was durable stays readable; nothing can
     /// be appended until the log is opened again, which settles whether the group
-    /// in flight was kept.
+    /// in flight was kept: see the [guide](crate::guide::recovery#poisoned-a-write-or-a-sync-failed).
     #[error("the log takes no more appends since {operation} of {file} failed: {source}")]
     Poisoned {
         /// The call that failed.
@@ -207,6 +225,15 @@ impl Error {
 
     /// Whether the very same call may succeed later without anything being changed
     /// here: there may be space again, or the other writer may be gone.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = annals::Log::open(path)?;
+    /// let second = annals::Log::open(path);
+    /// assert!(second.is_err_and(|error| error.is_retryable()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Locked { .. })
     }
@@ -224,7 +251,8 @@ fn holder(pid: Option<u32>) -> String {
     }
 }
 
-/// In what a batch differs from what the log holds under its ids.
+/// In what a batch differs from what the log holds under its ids: see the
+/// [guide](crate::guide::appending#ids-the-same-batch-again).
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
@@ -239,7 +267,8 @@ pub enum Difference {
     Content,
 }
 
-/// Damage: where, and what was found.
+/// Damage: where, and what was found. The
+/// [guide to recovery](crate::guide::recovery#corrupt-the-disk-is-hurt) has an example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} is damaged at offset {offset}{}: {cause}", in_event(*.position))]
 pub struct Corrupt {
@@ -259,7 +288,7 @@ fn in_event(position: Option<u64>) -> String {
     position.map(|position| format!(" (position {position})")).unwrap_or_default()
 }
 
-/// What was found where something else was written.
+/// What was found where something else was written. Part of [`Corrupt`].
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {

@@ -10,7 +10,8 @@ use crate::time::{Occurred, Timestamp};
 /// An event of the log, lent by what was read: no copy was made of it, and its
 /// checksum was checked.
 ///
-/// [`to_owned`](Self::to_owned) makes a copy that lives by itself.
+/// [`to_owned`](Self::to_owned) makes a copy that lives by itself. There is an
+/// [example of everything that it has](crate::guide::reading#what-an-event-has) in the guide.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
     pub(crate) head: EventHead,
@@ -130,7 +131,7 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// The tags of an event.
+/// The tags of an event, from [`Event::tags`].
 #[derive(Debug, Clone)]
 pub struct Tags<'a> {
     inner: TagTexts<'a>,
@@ -147,6 +148,20 @@ impl<'a> Iterator for Tags<'a> {
 /// A copy of an event.
 ///
 /// [`as_event`](Self::as_event) gives its fields.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent, OwnedEvent, Uuid};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// let id = Uuid::from_u128(7);
+/// let placed = NewEvent::new("OrderPlaced").id(id);
+/// log.append(Batch::new().write("order-17", Expected::NoStream, [placed]))?;
+/// let kept: Option<OwnedEvent> = log.event(id)?;
+/// log.close()?;
+/// assert_eq!(kept.map(|event| event.as_event().position()), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct OwnedEvent {
     head: EventHead,

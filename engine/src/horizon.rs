@@ -67,7 +67,7 @@ pub(crate) trait Horizon: Send + Sync + Debug {
     /// Waits until there is something beyond `place` or the time is up. Returns whether
     /// there is.
     ///
-    /// Fails if there never will be: the log was closed, or takes no more appends.
+    /// Fails if there never will be, since the log was closed.
     fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool>;
 
     /// As `wait_beyond`, for a future: ready with whether there is something, or the

@@ -3,7 +3,8 @@
 //!
 //! A program links it and appends events to streams, with optimistic concurrency; reads
 //! streams and the whole log back; and tails one gapless log in commit order. There is
-//! no server. A log is a directory, written by one process at a time.
+//! no server. A log is a directory, written by one process at a time and read by any number
+//! of threads and processes.
 //!
 //! ```
 //! use annals::{Batch, Expected, Log, NewEvent, Start};
@@ -23,33 +24,52 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Where to begin
+//!
+//! The [`guide`] goes through it by subject, with programs that run: [appending](guide::appending),
+//! [reading](guide::reading), [tailing](guide::tailing), [durability](guide::durability),
+//! [recovery](guide::recovery), [testing](guide::testing) your own program.
+//!
 //! # Where to look
 //!
 //! | to | see |
 //! |---|---|
 //! | open and close a log | [`Log::open`], [`Options`], [`Log::close`] |
-//! | append | [`Batch`], [`NewEvent`], [`NewSnapshot`], [`Expected`], [`Log::append`], [`Committed`] |
-//! | read | [`Log::read`], [`Log::read_all`], [`Log::event`], [`Event`] |
+//! | append | [`Batch`], [`NewEvent`], [`Expected`], [`Log::append`], [`Committed`] |
+//! | append once, whatever is tried again | [`NewEvent::id`], [`Batch::once`] |
+//! | say how safe it must be, and wait for it later | [`Durability`], [`Log::submit`], [`Ticket`], [`Log::sync`] |
+//! | read | [`Log::read`](Reader::read), [`Log::read_all`](Reader::read_all), [`Log::event`](Reader::event), [`Event`] |
 //! | read and follow by category, type, tag and other keys | [`Filter`] |
-//! | follow | [`Log::cursor`], [`Cursor`], [`Start`] |
+//! | keep folded state | [`Batch::snapshot`], [`Log::load`](Reader::load), [`Batch::state`], [`Log::state`](Reader::state) |
+//! | follow | [`Log::cursor`](Reader::cursor), [`Cursor`], [`Start`], [`Checkpoint`] |
+//! | read from another process | [`Reader`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
 //! | check a log | [`verify`] |
+//! | mend what is damaged | [`plan_repair`], [`apply_repair`] |
 //! | test your own program's faults | `io::sim` (feature `sim`) |
 //!
 //! # What is promised
 //!
-//! * A batch is all or nothing, over any number of streams, before and after any crash.
-//! * [`Log::append`] returns when the batch is durable: synced to the device. Nothing is
-//!   called durable before its sync succeeded, and no failed sync is tried again.
+//! * A batch is all or nothing, over any number of streams, for every reader, before and
+//!   after any crash.
+//! * [`Log::append`] returns when the batch is durable, synced to the device, unless you ask
+//!   for [less](Durability). Nothing is called durable before its sync succeeded, and no
+//!   failed sync is tried again.
 //! * Positions are dense, in commit order, and published in that order: a reader that
 //!   has seen 1020 has seen everything below it.
-//! * An id is in a log once, for ever: the same batch again returns the first outcome.
+//! * An id is in a log once, for ever, and so is a key: the same batch again returns the
+//!   first outcome.
+//! * A cursor delivers every event after its start exactly once, in order, in this process
+//!   or another one.
 //! * Every record that is read has its checksum checked, every time. Damage is an
 //!   error, never a shorter log.
 //! * Reads never block appends.
 //!
+//! What is *not* promised is in DESIGN.md, with the format byte by byte: a device that lies
+//! about flush, a network file system, the loss of the only copy, forgery.
+//!
 //! The price of a durable append alone is one write and one sync; appends from several
-//! threads share a sync.
+//! threads, and tickets of one, share a sync.
 //!
 //! # Features
 //!
@@ -58,6 +78,10 @@
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 
+// The guide names what these features add. CI builds the documentation with them.
+#![cfg_attr(not(all(feature = "async", feature = "sim")), allow(rustdoc::broken_intra_doc_links))]
+
+pub mod guide;
 pub mod io;
 pub mod limits;
 #[cfg(feature = "planted")]
@@ -87,6 +111,7 @@ mod reader;
 mod record;
 mod recovered;
 mod recovery;
+mod repair;
 mod segment;
 mod snapshot;
 mod stats;
@@ -111,6 +136,7 @@ pub use options::{Background, Options, Reading};
 pub use read::{Events, EventsIter, Loaded, LogRead, StreamInfo, StreamRead, Streams};
 pub use reader::Reader;
 pub use recovered::{Discarded, Recovery, TailReason};
+pub use repair::{Lost, RepairPlan, RepairStep, Repaired, apply_repair, plan_repair};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::{Occurred, Timestamp};

@@ -1,5 +1,7 @@
 //! Limits on everything a user hands in, unit last in the name.
 //!
+//! The [guide to appending](crate::guide::appending#limits) has an example.
+//!
 //! What is above a limit is refused with [`Error::TooLarge`](crate::Error::TooLarge)
 //! before anything is written.
 

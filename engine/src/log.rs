@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::catalog::runs;
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
+use crate::control;
 use crate::error::{Error, Result};
 use crate::follower::Follower;
 use crate::horizon::Horizon;
@@ -29,7 +30,10 @@ use crate::watermark::Watermark;
 /// An event log, open for appending and reading by any number of threads of this
 /// process.
 ///
-/// Dropping it closes it; [`close`](Self::close) also tells whether that worked.
+/// Dropping it closes it; [`close`](Self::close) also tells whether that worked. It reads
+/// through a [`Reader`], whose methods are its own.
+///
+/// The [guide](crate::guide) goes through what can be done with it.
 ///
 /// ```
 /// use annals::{Batch, Expected, Log, NewEvent};
@@ -58,6 +62,9 @@ impl Log {
     /// Opens the log in a directory with the default options; makes one if there is
     /// none.
     ///
+    /// What it finds after a crash, and what it does about it, is told by
+    /// [`recovery`](Self::recovery): see the [guide to recovery](crate::guide::recovery).
+    ///
     /// # Errors
     /// Those of [`Options::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -76,8 +83,9 @@ impl Log {
             LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
             LockError::Io(error) => Error::io("lock", &place, error),
         })?;
+        control::unsettle(&*storage);
         let mode = mode_of(options);
-        let epoch = storage.random();
+        let epoch = if planted::active(Bug::EpochKept) { 1 } else { storage.random() };
         let how = How { mode, strict: options.strict, write: true };
         let (analysis, created) = find_or_create(&storage, options, how, epoch)?;
         analysis.header.writable(&name::segment(analysis.header.number))?;
@@ -104,7 +112,8 @@ impl Log {
         let committer = Arc::new(Committer::new(Arc::clone(&catalog), watermark, settings, resume));
         committer.set_up_control();
         let horizon: Arc<dyn Horizon> = Arc::clone(&committer) as _;
-        let reader = Reader { shared: Shared { catalog, horizon } };
+        let shared = Shared { catalog, horizon };
+        let reader = Reader { shared, recovery: Some(recovery.clone()) };
         let threads = if settings.threads { start_threads(&committer)? } else { Vec::new() };
         let threads = Mutex::new(threads);
         let durability = options.durability;
@@ -162,7 +171,9 @@ impl Log {
     /// keep many batches in flight; they share writes and syncs.
     ///
     /// Waits only while more than [`in_flight_bytes`](crate::Options::in_flight_bytes) are
-    /// in memory. A ticket that is dropped commits all the same.
+    /// in memory, and with [`Background::Inline`], which has nobody else to write it, until
+    /// it is written or synced. A ticket that is dropped commits all the same. [`Ticket`] has
+    /// an example, the [guide to durability](crate::guide::durability) says more.
     ///
     /// # Errors
     /// Those of [`append`](Self::append) that do not rest on what is in flight;
@@ -179,7 +190,8 @@ impl Log {
         self.committer.submit(batch, durability)
     }
 
-    /// Makes durable everything that was appended before.
+    /// Makes durable everything that was appended before, with one write and one sync at
+    /// most. There is an [example](crate::guide::durability#sync-now) in the guide.
     ///
     /// # Errors
     /// [`Error::Poisoned`] if a write or sync failed, now or before, also one in the
@@ -193,18 +205,19 @@ impl Log {
         self.committer.watermark.position()
     }
 
-    /// The reading side, to be handed to those who must not append.
+    /// The reading side, to be handed to those who must not append. It sees what the log
+    /// sees, also what is not durable yet.
     pub const fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// What opening found.
+    /// What opening found. The [guide to recovery](crate::guide::recovery) has an example.
     pub const fn recovery(&self) -> &Recovery {
         &self.recovery
     }
 
-    /// Closes the log: appends that are under way are carried out, then a close mark is
-    /// written, unused space is given back, and the active segment gets its index,
+    /// Closes the log: appends that are under way are carried out, everything that was
+    /// appended is made durable, then a close mark is written, unused space is given back, and the active segment gets its index,
     /// so that the next open reads no record. If the log had been closed and nothing was
     /// appended since, nothing is written.
     ///
@@ -212,8 +225,8 @@ impl Log {
     ///
     /// # Errors
     /// [`Error::Poisoned`] if a write or sync failed earlier, or the failure of the close
-    /// itself. What was acknowledged is durable in any case; the next open takes as
-    /// long as after a crash.
+    /// itself. What was acknowledged as durable is so in any case, and what was acknowledged
+    /// as less may be lost; the next open takes as long as after a crash.
     pub fn close(self) -> Result<()> {
         self.end()
     }
@@ -288,8 +301,9 @@ impl Options {
         self.check()?;
         let follower = Follower::open(storage, mode_of(self), self.reads)?;
         let catalog = Arc::clone(&follower.catalog);
+        let recovery = follower.recovery.clone();
         let horizon: Arc<dyn Horizon> = follower;
-        Ok(Reader { shared: Shared { catalog, horizon } })
+        Ok(Reader { shared: Shared { catalog, horizon }, recovery })
     }
 }
 

@@ -8,6 +8,14 @@ use crate::limits;
 use crate::visibility::Visibility;
 
 /// How the bytes of the log are read.
+///
+/// ```
+/// use annals::{Options, Reading};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Options::new().reading(Reading::Pread).open(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Reading {
@@ -21,11 +29,12 @@ pub enum Reading {
     Pread,
 }
 
-/// Who prepares space and builds indexes.
+/// Who prepares space, builds indexes, and writes what nobody waits for. The
+/// [guide to testing](crate::guide::testing#crashes) has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Background {
-    /// A thread of the log, asleep while nothing is appended.
+    /// Two threads of the log, asleep while nothing is appended: one prepares, one writes.
     #[default]
     Thread,
     /// The appending threads themselves, when it is due. An append that needs more
@@ -121,7 +130,8 @@ impl Options {
     }
 
     /// How safe a batch is when its append is answered, unless the append says
-    /// otherwise. Default: [`Durability::Durable`].
+    /// otherwise. Default: [`Durability::Durable`]. See the
+    /// [guide](crate::guide::durability).
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
@@ -146,8 +156,9 @@ impl Options {
     }
 
     /// What the reads of a [`Reader`](crate::Reader) in another process see. Default:
-    /// [`Visibility::Durable`]. Cursors say it for themselves, and a writing process
-    /// always reads what it was acknowledged.
+    /// [`Visibility::Durable`]. Cursors say it
+    /// [for themselves](crate::CursorOptions::visibility), and a writing process
+    /// always reads what it was acknowledged, whatever this says.
     pub const fn reads(mut self, visibility: Visibility) -> Self {
         self.reads = visibility;
         self

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use crate::catalog::find::Hit;
 use crate::catalog::survey;
 use crate::cursor::{Cursor, CursorOptions, Start};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::OwnedEvent;
 use crate::horizon::{Bound, Reach};
 use crate::options::Options;
 use crate::read::{Loaded, LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::recovered::Recovery;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 
@@ -45,15 +46,17 @@ use crate::stats::Stats;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(crate) shared: Shared,
+    pub(crate) recovery: Option<Recovery>,
 }
 
 impl Reader {
     /// Opens a log for reading, with the default options. Nothing is written, also on a
     /// read-only file system.
     ///
-    /// Beside a live writer this reads the headers of two segments. Without one it reads
-    /// what opening for writing would read, syncs what is not known to be durable, and
-    /// keeps writers out meanwhile.
+    /// Beside a live writer this opens the segments and reads the headers of two. Without one
+    /// it reads what opening for writing would read, syncs what is not known to be durable,
+    /// and keeps writers out meanwhile: for more than some 20 ms, and one that opens the log
+    /// then is told [`Locked`](crate::Error::Locked).
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no log,
@@ -64,16 +67,17 @@ impl Reader {
         Options::new().open_reader(path)
     }
 
-    /// Reads a stream, from its first event on unless told otherwise.
+    /// Reads a stream, from its first event on unless told otherwise. [`StreamRead`] has an
+    /// example.
     pub fn read(&self, stream: &str) -> StreamRead {
         StreamRead::new(self.shared.clone(), stream)
     }
 
     /// A stream as it is folded: its newest snapshot with this schema number and all
-    /// events after it. Snapshots with another one are passed over.
+    /// events after it. Snapshots with another one are passed over. [`Loaded`] has an example.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn load(&self, stream: &str, schema: u32) -> Result<Loaded> {
         Loaded::new(self.shared.clone(), stream, schema)
     }
@@ -87,7 +91,7 @@ impl Reader {
     }
 
     /// The newest state of a name with this schema number, as
-    /// [`Batch::state`] appended it. Those with another one are passed over.
+    /// [`Batch::state`](crate::Batch::state) appended it. Those with another one are passed over.
     ///
     /// ```
     /// use annals::{Batch, Log, NewSnapshot};
@@ -117,22 +121,23 @@ impl Reader {
         self.shared.catalog.snapshot(&view, key, bound, wanted)
     }
 
-    /// Reads the whole log, from its first event on unless told otherwise.
+    /// Reads the whole log, from its first event on unless told otherwise. [`LogRead`] has an
+    /// example.
     pub fn read_all(&self) -> LogRead {
         LogRead::new(self.shared.clone())
     }
 
-    /// A cursor that follows the log.
+    /// A cursor that follows the log. [`Cursor`] has an example.
     ///
     /// # Errors
-    /// [`Error::BeyondHead`] if it is to start after the head, [`Error::Diverged`] if it
-    /// is to start at a checkpoint that does not fit the log; [`Error::Corrupt`] and
-    /// [`Error::Io`] if its start cannot be read.
+    /// [`Error::BeyondHead`](crate::Error::BeyondHead) if it is to start after the head, [`Error::Diverged`](crate::Error::Diverged) if it
+    /// is to start at a checkpoint that does not fit the log; [`Error::Corrupt`](crate::Error::Corrupt) and
+    /// [`Error::Io`](crate::Error::Io) if its start cannot be read.
     pub fn cursor(&self, start: Start) -> Result<Cursor> {
         Cursor::new(self.shared.clone(), start, &CursorOptions::new())
     }
 
-    /// A cursor with options: what it is handed, and when.
+    /// A cursor with options: what it is handed, and when. [`CursorOptions`] has examples.
     ///
     /// # Errors
     /// Those of [`cursor`](Self::cursor).
@@ -143,7 +148,7 @@ impl Reader {
     /// The event with this id, if there is one.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn event(&self, id: Uuid) -> Result<Option<OwnedEvent>> {
         let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         self.find(id, bound)?.map(|hit| hit.event(bound)).transpose()
@@ -167,7 +172,7 @@ impl Reader {
     /// Version of a stream's last event; 0 if nothing was ever appended to it.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn version(&self, stream: &str) -> Result<u64> {
         let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
         let view = self.shared.catalog.view();
@@ -177,7 +182,7 @@ impl Reader {
     /// The streams whose names start with `prefix`: all of them, if it is empty.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn streams(&self, prefix: &str) -> Result<Streams> {
         collect_streams(&self.shared, prefix)
     }
@@ -185,7 +190,7 @@ impl Reader {
     /// Numbers about the log. Reads the names of all streams.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] where the log is damaged, [`Error::Io`] if reading fails.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn stats(&self) -> Result<Stats> {
         let survey = survey::survey(&*self.shared.catalog.storage)?;
         let streams = self.streams("")?.len();
@@ -200,6 +205,21 @@ impl Reader {
     /// [`Error::Io`](crate::Error::Io), where it cannot be found out.
     pub fn head(&self) -> Result<u64> {
         Ok(self.shared.horizon.bound(Reach::Durable)?.position)
+    }
+
+    /// Whether somebody has the log open for writing now, in this process or another one.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the lock cannot be asked.
+    pub fn has_writer(&self) -> Result<bool> {
+        let storage = &*self.shared.catalog.storage;
+        storage.writer_alive().map_err(|error| Error::io("lock", &storage.describe(), error))
+    }
+
+    /// What opening the log for reading found at its end: how it was closed, and what the
+    /// next writer will discard. `None` if a writer had it open.
+    pub const fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
     }
 
     /// The log's identity: random, made with it.

@@ -4,12 +4,13 @@ use std::fmt;
 
 /// What opening the log found at its end.
 ///
-/// Returned by [`Log::recovery`](crate::Log::recovery).
+/// Returned by [`Log::recovery`](crate::Log::recovery); the
+/// [guide](crate::guide::recovery) has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Whether the log had been closed, or was made by this opening; if not, its writer was killed, crashed or
-    /// lost power.
+    /// Whether the log had been closed, or was made by this opening; if not, its writer was
+    /// killed, crashed or lost power.
     pub clean: bool,
     /// Position of the last event that was kept; 0 in an empty log.
     pub head: u64,
@@ -20,7 +21,8 @@ pub struct Recovery {
 }
 
 /// A tail that had not become durable and was not whole: no caller had been told
-/// that it was durable, unless the device lied.
+/// that it was durable, unless the device lied, or hurt what it had synced last: see
+/// [the guide](crate::guide::recovery#a-torn-tail-or-damage).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Discarded {
@@ -34,7 +36,7 @@ pub struct Discarded {
     pub reason: TailReason,
 }
 
-/// Why a tail was discarded.
+/// Why a tail was discarded. Part of [`Discarded`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TailReason {

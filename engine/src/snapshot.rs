@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 /// Folded state that was read from the log: of a stream at a version, or a named state.
 /// A copy that lives by itself; its checksum was checked.
 ///
-/// [`NewSnapshot`](crate::NewSnapshot) is what is appended.
+/// [`NewSnapshot`](crate::NewSnapshot) is what is appended. [`Loaded`](crate::Loaded) and
+/// [`Reader::state`](crate::Reader::state) have examples.
 #[derive(Clone)]
 pub struct Snapshot {
     head: SnapshotHead,

@@ -8,7 +8,21 @@ use crate::catalog::survey::Survey;
 use crate::error::Result;
 use crate::record::field::wide;
 
-/// Numbers about a log, made by [`Log::stats`](crate::Log::stats).
+/// Numbers about a log, made by [`Log::stats`](crate::Reader::stats).
+///
+/// Counts of streams and records may be ahead of the durable [`head`](Self::head): they have
+/// what was acknowledged, and records of groups in flight.
+///
+/// ```
+/// use annals::{Batch, Expected, Log, NewEvent};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Log::open(path)?;
+/// log.append(Batch::new().write("a", Expected::Any, ["One", "Two"].map(NewEvent::new)))?;
+/// let stats = log.stats()?;
+/// assert_eq!((stats.events, stats.streams), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -18,7 +32,7 @@ pub struct Stats {
     pub head: u64,
     /// Durable events in the log.
     pub events: u64,
-    /// Streams with at least one durable event.
+    /// Streams with at least one event that a read sees.
     pub streams: u64,
     /// Snapshots of streams.
     pub snapshots: u64,

@@ -41,6 +41,15 @@ impl Timestamp {
 ///
 /// Two of these can be equal as instants and differ in offset; order them by
 /// [`at`](Self::at).
+///
+/// ```
+/// use annals::{NewEvent, Occurred, Timestamp};
+/// // 2023-11-14T23:13:20.5+01:00
+/// let at = Timestamp::from_nanos(1_700_000_000_500_000_000);
+/// let occurred = Occurred { at, offset_minutes: Some(60), fraction_digits: 1 };
+/// let event = NewEvent::new("DoorOpened").occurred_at(occurred);
+/// # let _ = event;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Occurred {
     /// The instant.

@@ -1,6 +1,7 @@
 //! What a reader asks to see.
 
 /// How safe events must be before a reader is handed them.
+/// [`CursorOptions`](crate::CursorOptions) has an example.
 ///
 /// ```
 /// use annals::Visibility;

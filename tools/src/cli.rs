@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annals::{Expected, Uuid};
+use annals::{Expected, Filter, Timestamp, Uuid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::time;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -46,11 +49,13 @@ pub(crate) enum Command {
     Read(Read),
     /// Print events and follow the log, until Ctrl-C.
     ///
-    /// For a log that no other process writes. Starts at the first event unless told
-    /// otherwise.
+    /// Also while another process writes it. Starts at the first event unless told
+    /// otherwise, or at the first one since the time that was asked for.
     Tail(Tail),
     /// List streams and their versions.
     Streams(Streams),
+    /// Print the newest snapshot of a stream.
+    Snapshot(Snapshot),
     /// Print how much is in the log, and how it was last closed.
     Stat(OneLog),
     /// Read everything and check it; never writes.
@@ -58,6 +63,19 @@ pub(crate) enum Command {
     /// Each damage is named with its file, offset and cause, and the exit code is then 1.
     /// A tail that a killed writer did not finish is no damage.
     Verify(OneLog),
+    /// Say what mending a damaged log would do and lose; do it with `--apply`.
+    ///
+    /// The exit code is 0 if there is nothing to do, 1 if there is; with `--apply` 0 if the
+    /// log is whole afterwards. Every file that changes is copied first, beside the log's
+    /// own files.
+    Repair(Repair),
+    /// Print what makes a shell complete commands and options.
+    ///
+    /// For bash, for instance: `annals completions bash >
+    /// ~/.local/share/bash-completion/completions/annals`.
+    Completions(Completions),
+    /// Write manual pages: one for the program and one for each command.
+    Man(Pages),
     /// The process that the tour kills.
     #[command(hide = true)]
     DemoWriter(OneLog),
@@ -96,16 +114,31 @@ pub(crate) struct Import {
     #[arg(long, value_name = "N", default_value_t = 256,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) batch: u32,
-    /// How safe a batch is before the next one starts.
+    /// How safe a batch is before it counts as accepted. Whatever is chosen, all of it is
+    /// synced at the end, and only what was synced is reported as imported.
     #[arg(long, value_enum, default_value_t = Durability::Durable)]
     pub(crate) durability: Durability,
 }
 
-/// How safe an append is when it returns.
+/// How safe an append is when it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Durability {
     /// Synced to the device: survives a power cut.
     Durable,
+    /// Handed to the operating system: survives a killed process.
+    Written,
+    /// In memory: it has its place, and is written soon after.
+    Buffered,
+}
+
+impl From<Durability> for annals::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Durable => Self::Durable,
+            Durability::Written => Self::Written,
+            Durability::Buffered => Self::Buffered,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -121,12 +154,54 @@ pub(crate) struct Export {
     /// At most this many events.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Only events of this stream.
-    #[arg(long, value_name = "S")]
-    pub(crate) stream: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// The last event first.
     #[arg(long)]
     pub(crate) backward: bool,
+}
+
+/// Which events are wanted: what is said of different things must all hold.
+#[derive(Debug, Args)]
+pub(crate) struct Filters {
+    /// Only events of this stream; given several times, of any of them.
+    #[arg(long = "stream", value_name = "S")]
+    pub(crate) streams: Vec<String>,
+    /// Only events of streams of this category: the part of the name before the first
+    /// `-`; given several times, of any of them.
+    #[arg(long = "category", value_name = "C", value_parser = category)]
+    pub(crate) categories: Vec<String>,
+    /// Only events of this type; given several times, of any of them.
+    #[arg(long = "type", value_name = "T")]
+    pub(crate) types: Vec<String>,
+    /// Only events that carry this tag; given several times, all of them.
+    #[arg(long = "tag", value_name = "K")]
+    pub(crate) tags: Vec<String>,
+    /// Only events that belong to this; given several times, to any of them.
+    #[arg(long, value_name = "X")]
+    pub(crate) correlation: Vec<String>,
+    /// Only events that this caused; given several times, that any of them did.
+    #[arg(long, value_name = "X")]
+    pub(crate) caused_by: Vec<String>,
+    /// Only events that were recorded at this time or later (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only events that were recorded before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) before: Option<Timestamp>,
+}
+
+impl Filters {
+    /// As the library takes it, without the times.
+    pub(crate) fn filter(&self) -> Filter {
+        let filter = Filter::new();
+        let filter = self.streams.iter().fold(filter, |filter, name| filter.stream(name));
+        let filter = self.categories.iter().fold(filter, |filter, name| filter.category(name));
+        let filter = self.types.iter().fold(filter, |filter, name| filter.event_type(name));
+        let filter = self.tags.iter().fold(filter, |filter, tag| filter.tag(tag));
+        let filter = self.correlation.iter().fold(filter, |filter, text| filter.correlation(text));
+        self.caused_by.iter().fold(filter, |filter, text| filter.caused_by(text))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +235,14 @@ pub(crate) struct Append {
     /// exists, or its version.
     #[arg(long, value_name = "any|none|exists|N", default_value = "any", value_parser = expected)]
     pub(crate) expect: Expected,
+    /// Append only if nothing was appended with this key before; otherwise print what the
+    /// first time came to.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) once: Option<String>,
+    /// How safe the event is when the answer is printed. The log is closed before the
+    /// command ends, which makes all of it durable.
+    #[arg(long, value_enum, default_value_t = Durability::Durable)]
+    pub(crate) durability: Durability,
 }
 
 #[derive(Debug, Args)]
@@ -195,9 +278,8 @@ pub(crate) struct Tail {
     /// Start behind the last event: only what is appended from now on.
     #[arg(long, group = "from")]
     pub(crate) end: bool,
-    /// Only events of this stream.
-    #[arg(long, value_name = "S")]
-    pub(crate) stream: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// End after this many events.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
@@ -221,6 +303,40 @@ pub(crate) struct Streams {
     pub(crate) longest: Option<usize>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// The stream.
+    pub(crate) stream: String,
+    /// Print its bytes too; with `--json` as `data`, or as `data_base64`.
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Do it. Without this nothing is changed.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pages {
+    /// Where to write them; made if it is not there. Without it they are printed, one
+    /// after the other.
+    pub(crate) dir: Option<PathBuf>,
+}
+
 fn expected(text: &str) -> Result<Expected, String> {
     match text {
         "any" => Ok(Expected::Any),
@@ -231,6 +347,10 @@ fn expected(text: &str) -> Result<Expected, String> {
             .map(Expected::Exact)
             .map_err(|_| "it is any, none, exists or a version (0 or more)".to_owned()),
     }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    time::parse(text).map(|time| time.at).map_err(|error| error.to_string())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -54,7 +54,8 @@ pub(crate) struct Encoded {
 ///
 /// Something that cannot be appended (too large, an empty name) is noted when it is
 /// added and reported by the append. A batch can be appended again, after an error
-/// or to make sure: its ids are part of it, so it commits at most once.
+/// or to make sure: its ids are part of it, so it commits at most once. The
+/// [guide to appending](crate::guide::appending) says more.
 ///
 /// ```
 /// use annals::{Batch, Expected, NewEvent};

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::place::Place;
 use crate::record::walk::Walk;
+use crate::recovered::Recovery;
 use crate::segment::{ReadMode, Segment};
 use crate::visibility::Visibility;
 use origin::Origin;
@@ -33,10 +34,15 @@ use origin::Origin;
 /// How often it is looked for a writer that died, came, or made its files again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How often the segments are asked beside a writer whose file is not there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// A log that another process may be writing.
 #[derive(Debug)]
 pub(crate) struct Follower {
     pub(crate) catalog: Arc<Catalog>,
+    /// What opening found at the log's end; unknown beside a writer.
+    pub(crate) recovery: Option<Recovery>,
     /// What reads that are no cursors see.
     visibility: Visibility,
     state: Mutex<State>,
@@ -84,8 +90,10 @@ impl Follower {
         if !storage.exists().map_err(|error| Error::io("open", &log, error))? {
             return Err(Error::NotFound { log });
         }
-        let found = origin::find(&*storage, mode, None)?.ok_or(Error::NotFound { log })?;
+        let found = origin::find(&*storage, mode, None, origin::PATIENCE)?
+            .ok_or(Error::NotFound { log })?;
         let built = build::build(&*storage, mode, found)?;
+        let recovery = built.recovery;
         let catalog = Catalog::new(storage, built.log, mode, built.view, true);
         let state =
             State { origin: built.origin, looked: Instant::now(), life: 1, active: built.active };
@@ -94,13 +102,14 @@ impl Follower {
         #[cfg(feature = "async")]
         let made = Arc::new_cyclic(|this| Self {
             catalog,
+            recovery: recovery.clone(),
             visibility,
             state,
             waiters: waiters::Waiters::default(),
             this: this.clone(),
         });
         #[cfg(not(feature = "async"))]
-        let made = Arc::new(Self { catalog, visibility, state });
+        let made = Arc::new(Self { catalog, recovery, visibility, state });
         Ok(made)
     }
 

@@ -87,7 +87,7 @@ pub struct Entry {
     pub len: u64,
 }
 
-/// Why a lock was not had.
+/// Why [`Storage::lock`] did not give a lock.
 #[derive(Debug)]
 pub enum LockError {
     /// Somebody else holds it: the process id, where it could be found out.
@@ -102,7 +102,22 @@ pub enum LockError {
 /// The lock on a directory, the writer's or a reader's, given back when dropped.
 pub trait StorageLock: Send + Sync + Debug {}
 
-/// One directory and what a log needs of the operating system.
+/// One directory and what a log needs of the operating system. The [module](self) says what
+/// holds of it; [`OsStorage`] and the simulated one are the two that there are.
+///
+/// ```
+/// use std::sync::Arc;
+/// use annals::io::{EntryKind, OsStorage, Storage};
+/// let directory = tempfile::tempdir()?;
+/// let storage: Arc<dyn Storage> = Arc::new(OsStorage::new(directory.path()));
+/// let log = annals::Options::new().open_on(Arc::clone(&storage))?;
+/// let files = storage.list()?;
+/// assert!(files.iter().all(|entry| entry.kind == EntryKind::File));
+/// assert!(storage.writer_alive()?);
+/// log.close()?;
+/// assert!(!storage.writer_alive()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Storage: Send + Sync + Debug {
     /// What is locked and shown in errors: a path, or a made-up name.
     fn describe(&self) -> String;
@@ -163,6 +178,20 @@ pub trait Storage: Send + Sync + Debug {
 }
 
 /// One open file. Closed when dropped; closing makes nothing durable.
+///
+/// ```
+/// use annals::io::{OsStorage, Storage};
+/// let directory = tempfile::tempdir()?;
+/// let storage = OsStorage::new(directory.path());
+/// let file = storage.create("notes")?;
+/// file.write_all_at(b"kept", 0)?;
+/// file.sync_all()?;
+/// storage.sync_dir()?;
+/// let mut buffer = [0; 8];
+/// assert_eq!(file.read_at(&mut buffer, 0)?, 4);
+/// assert_eq!(file.map(4)?.slice(0..4), Some(&b"kept"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait StorageFile: Send + Sync + Debug {
     /// Its length in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -206,7 +235,7 @@ pub trait StorageFile: Send + Sync + Debug {
     fn share(&self, words: usize, write: bool) -> io::Result<Arc<dyn SharedWords>>;
 }
 
-/// Bytes of a file in memory.
+/// Bytes of a file in memory. [`StorageFile`] has an example.
 pub trait Mapping: Send + Sync + Debug {
     /// How many bytes are mapped.
     fn len(&self) -> usize;

@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 const PIECE: usize = 1024;
 
 /// A read of the whole log in commit order, made by
-/// [`Log::read_all`](crate::Log::read_all). It sees what was acknowledged when it was
+/// [`Log::read_all`](crate::Reader::read_all). It sees what was acknowledged when it was
 /// first asked, and nothing that comes later: to follow the log, use a cursor.
 ///
 /// ```
@@ -218,11 +218,8 @@ impl LogRead {
         } else if backward {
             State::Backward(to)
         } else {
-            State::Forward(Box::new(Forward::after(
-                self.shared.clone(),
-                Reach::Acknowledged,
-                from - 1,
-            )?))
+            let forward = Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?;
+            State::Forward(Box::new(forward))
         };
         (self.pieces.from, self.pieces.to) = (from, to);
         Ok(())

@@ -10,7 +10,7 @@ use crate::horizon::Reach;
 use crate::snapshot::Snapshot;
 
 /// A stream as it is folded: its newest snapshot that fits, and the events after it. Made
-/// by [`Log::load`](crate::Log::load).
+/// by [`Log::load`](crate::Reader::load).
 ///
 /// ```
 /// use annals::{Batch, Expected, Log, NewEvent, NewSnapshot};
@@ -94,7 +94,7 @@ impl Loaded {
     /// snapshot before it, or from its first event. Without a snapshot it starts again.
     ///
     /// # Errors
-    /// Those of [`Log::load`](crate::Log::load).
+    /// Those of [`Log::load`](crate::Reader::load).
     pub fn earlier(self) -> Result<Self> {
         let end = self.snapshot.as_ref().map_or(1, Snapshot::version);
         Self::before(self.shared, &self.stream, self.schema, end)

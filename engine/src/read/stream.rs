@@ -17,7 +17,7 @@ use crate::horizon::{Bound, Reach};
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
 
-/// A read of one stream, made by [`Log::read`](crate::Log::read). It sees what was
+/// A read of one stream, made by [`Log::read`](crate::Reader::read). It sees what was
 /// acknowledged when it was first asked.
 ///
 /// ```

@@ -7,7 +7,7 @@ use crate::catalog::source::Index;
 use crate::error::{Damage, Result};
 use crate::horizon::Reach;
 
-/// A stream and where it is.
+/// A stream and where it is. [`Streams`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamInfo<'a> {
@@ -18,7 +18,7 @@ pub struct StreamInfo<'a> {
 }
 
 /// The streams of a log in the byte order of their names, made by
-/// [`Log::streams`](crate::Log::streams).
+/// [`Log::streams`](crate::Reader::streams).
 ///
 /// Holds the names in memory: as much as they take, and some 50 bytes each.
 ///

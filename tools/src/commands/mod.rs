@@ -5,6 +5,9 @@ mod demo;
 mod export;
 mod import;
 mod read;
+mod repair;
+mod shell;
+mod snapshot;
 mod stat;
 mod streams;
 mod tail;
@@ -26,8 +29,12 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Read(asked) => read::run(&asked, &mut output)?,
         Command::Tail(asked) => tail::run(&asked, &mut output)?,
         Command::Streams(asked) => streams::run(&asked, &mut output)?,
+        Command::Snapshot(asked) => snapshot::run(&asked, &mut output)?,
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
+        Command::Repair(asked) => repair::run(&asked, &mut output)?,
+        Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,
+        Command::Man(asked) => shell::man(asked.dir.as_deref(), &mut output)?,
     };
     match output.flush() {
         // The answer stands, whether or not all of it was read.

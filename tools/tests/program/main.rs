@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod demo;
@@ -22,6 +24,10 @@ mod look;
 mod outcome;
 #[cfg(test)]
 mod real_data;
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
+mod shell;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
