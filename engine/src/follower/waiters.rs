@@ -45,13 +45,11 @@ impl Waiters {
         seat: &mut Seat,
         context: &Context<'_>,
     ) -> std::io::Result<()> {
-        let mut all = self.all.lock();
-        all.futures.retain(|future| future.seat != seat.0);
-        if seat.0 == 0 {
-            all.last_seat += 1;
-            seat.0 = all.last_seat;
-        }
+        self.leave(seat);
         let waker = context.waker().clone();
+        let mut all = self.all.lock();
+        all.last_seat += 1;
+        seat.0 = all.last_seat;
         all.futures.push(Future { seat: seat.0, visibility, place, waker });
         if !all.served {
             let follower = Arc::downgrade(follower);
@@ -64,10 +62,16 @@ impl Waiters {
     }
 
     pub(super) fn leave(&self, seat: &mut Seat) {
-        if seat.0 != 0 {
-            self.all.lock().futures.retain(|future| future.seat != seat.0);
-            seat.0 = 0;
+        if seat.0 == 0 {
+            return;
         }
+        let mut all = self.all.lock();
+        let at = all.futures.iter().position(|future| future.seat == seat.0);
+        let left = at.map(|at| all.futures.swap_remove(at));
+        drop(all);
+        // Not under the lock: it may be the last that holds a task, and so another future.
+        drop(left);
+        seat.0 = 0;
     }
 }
 

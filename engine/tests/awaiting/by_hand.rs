@@ -266,6 +266,56 @@ fn tickets_are_woken_once_and_dropped_ones_leave_nothing_behind() {
     assert_eq!(log.version("s").unwrap(), 21);
 }
 
+/// A task as simple executors have it: its wakers hold it, and with it a future that waits.
+struct Holder(#[allow(dead_code)] Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Wake for Holder {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// A waker that alone holds a future, which waits.
+fn holder(future: impl Future<Output = ()> + Send + 'static) -> Waker {
+    let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
+    assert!(poll(future.as_mut(), &Arc::default()).is_pending());
+    Waker::from(Arc::new(Holder(Mutex::new(future))))
+}
+
+/// Polls with a waker that holds another future, then with another such waker, then drops.
+fn with_holders<F: Future>(future: F, mut other: impl FnMut() -> Waker) {
+    let mut future = Box::pin(future);
+    for _ in 0..2 {
+        let waker = other();
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+}
+
+#[test]
+fn a_waker_that_drops_another_future_when_it_is_dropped_holds_up_nothing() {
+    super::runtimes::in_time(|| {
+        let disk = SimStorage::new();
+        let log = Arc::new(options().open_on(Arc::new(disk.clone())).unwrap());
+        let reader = options().open_reader_on(Arc::new(disk.another_process())).unwrap();
+        let (is_reached, go_on) = held(&disk);
+        let first = submit(&log);
+        is_reached.recv().unwrap();
+        with_holders(submit(&log), || {
+            let ticket = submit(&log);
+            holder(async move { drop(ticket.await) })
+        });
+        for from in [log.reader(), &reader] {
+            let mut one = cursor(from, ALL, Visibility::Durable);
+            with_holders(one.next(9), || {
+                let mut other = cursor(from, ALL, Visibility::Durable);
+                holder(async move { drop(other.next(9).await) })
+            });
+        }
+        go_on.send(()).unwrap();
+        first.wait().unwrap();
+        log.sync().unwrap();
+        assert_eq!(log.version("s").unwrap(), 4);
+    });
+}
+
 /// Two futures of one task, one of which is dropped: the other is woken all the same.
 #[test]
 fn tickets_that_share_a_waker_do_not_take_it_from_each_other() {
