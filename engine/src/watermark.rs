@@ -98,10 +98,14 @@ impl Level {
             return;
         }
         let mut sleepers = self.sleepers.lock();
-        if let Some(at) = sleepers.futures.iter().position(|(number, _)| *number == seat.0) {
-            sleepers.futures.swap_remove(at);
+        let at = sleepers.futures.iter().position(|(number, _)| *number == seat.0);
+        let left = at.map(|at| sleepers.futures.swap_remove(at));
+        if left.is_some() {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
         }
+        drop(sleepers);
+        // Not under the lock: it may be the last that holds a task, and so another future.
+        drop(left);
         seat.0 = 0;
     }
 }
@@ -287,19 +291,21 @@ impl Watermark {
             level.leave(seat);
             return true;
         }
+        let waker = context.waker().clone();
         let mut sleepers = level.sleepers.lock();
         let mine = sleepers.futures.iter_mut().find(|(number, _)| *number == seat.0);
-        match mine {
-            Some((_, waker)) if seat.0 != 0 => waker.clone_from(context.waker()),
+        let before = match mine {
+            Some((_, mine)) if seat.0 != 0 => Some(std::mem::replace(mine, waker)),
             _ => {
                 sleepers.last_seat += 1;
                 seat.0 = sleepers.last_seat;
-                let number = seat.0;
-                sleepers.futures.push((number, context.waker().clone()));
+                sleepers.futures.push((seat.0, waker));
                 level.waiting.fetch_add(1, Ordering::SeqCst);
+                None
             }
-        }
+        };
         drop(sleepers);
+        drop(before);
         // What moved in between may have seen nobody to wake.
         let moved = level.place() > place || self.closed.load(Ordering::SeqCst);
         if moved {

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
 use crate::catalog::view::View;
 use crate::committed::{Committed, Durability};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::record::field::wide;
 
 /// The answer to a batch that is in the log. `versions` are those of the streams that it
@@ -40,6 +40,17 @@ pub(super) fn ahead_of_stream(batch: &Batch, versions: &[u64]) -> Option<Error> 
             actual,
         })
     })
+}
+
+/// Refuses a batch after which a stream's version would be no number that has a next one.
+pub(super) fn versions_left(named: &[Named], versions: &[u64]) -> Result<()> {
+    for (named, actual) in named.iter().zip(versions) {
+        let limit = (u64::MAX - 1).saturating_sub(*actual);
+        if named.writes > limit {
+            return Err(Error::TooLarge { what: "versions", size: named.writes, limit });
+        }
+    }
+    Ok(())
 }
 
 /// What there is to answer if the batch's key is in the log.

@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 
 use crate::committed::Durability;
 use crate::error::{Error, Result};
+#[cfg(feature = "async")]
+use crate::horizon::Seat;
 use crate::sync::Signal;
 
 const LEAD: u32 = 1;
@@ -36,7 +38,15 @@ pub(super) struct Group {
     /// Set before `done`.
     outcome: OnceLock<Result<()>>,
     /// Futures that wait. Taken, and not filled again, when the group is settled.
-    wakers: Mutex<Vec<(Durability, Waker)>>,
+    asleep: Mutex<Asleep>,
+}
+
+/// Futures that wait, each with its level and its seat.
+#[derive(Debug, Default)]
+struct Asleep {
+    #[cfg(feature = "async")]
+    last_seat: u64,
+    futures: Vec<(u64, Durability, Waker)>,
 }
 
 impl Group {
@@ -75,15 +85,15 @@ impl Group {
     }
 
     fn wake(&self, these: impl Fn(Durability) -> bool) {
-        let mut wakers = self.wakers.lock();
-        if wakers.is_empty() {
+        let mut asleep = self.asleep.lock();
+        if asleep.futures.is_empty() {
             return;
         }
-        let (woken, asleep) = wakers.drain(..).partition(|(level, _)| these(*level));
-        *wakers = asleep;
-        drop(wakers);
-        let woken: Vec<_> = woken;
-        woken.into_iter().for_each(|(_, waker)| waker.wake());
+        let all = std::mem::take(&mut asleep.futures);
+        let (woken, others): (Vec<_>, _) = all.into_iter().partition(|(_, level, _)| these(*level));
+        asleep.futures = others;
+        drop(asleep);
+        woken.into_iter().for_each(|(_, _, waker)| waker.wake());
     }
 
     /// Waits until the group has reached a level, or never will.
@@ -110,19 +120,54 @@ impl Group {
         }
     }
 
-    /// As `wait`, for a future.
+    /// As `wait`, for a future: it is woken with the waker that it was last polled with.
     #[cfg(feature = "async")]
-    pub(super) fn poll(&self, level: Durability, context: &Context<'_>) -> Poll<Result<()>> {
+    pub(super) fn poll(
+        &self,
+        level: Durability,
+        seat: &mut Seat,
+        context: &Context<'_>,
+    ) -> Poll<Result<()>> {
         let signal = if level == Durability::Durable { &self.done } else { &self.written };
         if level == Durability::Buffered || signal.get() != 0 {
+            self.leave(seat);
             return Poll::Ready(self.reached(level));
         }
-        let mut wakers = self.wakers.lock();
-        if !wakers.iter().any(|(of, waker)| *of == level && waker.will_wake(context.waker())) {
-            wakers.push((level, context.waker().clone()));
-        }
-        drop(wakers);
+        let waker = context.waker().clone();
+        let mut asleep = self.asleep.lock();
+        let seated = |(number, _, _): &&mut (u64, Durability, Waker)| *number == seat.0;
+        // Most are polled once before they are woken, and have no seat to look for.
+        let mine = if seat.0 == 0 { None } else { asleep.futures.iter_mut().find(seated) };
+        let before = if let Some((_, _, mine)) = mine {
+            Some(std::mem::replace(mine, waker))
+        } else {
+            asleep.last_seat += 1;
+            seat.0 = asleep.last_seat;
+            asleep.futures.push((seat.0, level, waker));
+            None
+        };
+        drop(asleep);
+        // Not under the lock: it may be the last that holds a task, and so another future.
+        drop(before);
         // It may have been settled before the waker stood there.
-        if signal.get() != 0 { Poll::Ready(self.reached(level)) } else { Poll::Pending }
+        if signal.get() == 0 {
+            return Poll::Pending;
+        }
+        self.leave(seat);
+        Poll::Ready(self.reached(level))
+    }
+
+    /// The future of this seat waits no longer.
+    #[cfg(feature = "async")]
+    pub(super) fn leave(&self, seat: &mut Seat) {
+        if seat.0 == 0 {
+            return;
+        }
+        let mut asleep = self.asleep.lock();
+        let at = asleep.futures.iter().position(|(number, _, _)| *number == seat.0);
+        let left = at.map(|at| asleep.futures.swap_remove(at));
+        drop(asleep);
+        drop(left);
+        seat.0 = 0;
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Settings;
-use super::answers::{ahead_of_stream, committed, conflict, known_ids, known_key, versions};
+use super::answers::{
+    ahead_of_stream, committed, conflict, known_ids, known_key, versions, versions_left,
+};
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
@@ -214,6 +216,7 @@ impl Queue {
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
         }
+        versions_left(batch.named(), &versions)?;
         if let Some(error) = ahead_of_stream(batch, &versions) {
             return Ok(Placement::Conflict(error));
         }

@@ -14,6 +14,8 @@ use super::group::Group;
 use super::waiting::{Role, Wait};
 use crate::committed::{Committed, Durability};
 use crate::error::Result;
+#[cfg(feature = "async")]
+use crate::horizon::Seat;
 use crate::place::Place;
 
 /// A batch that was submitted, made by [`Log::submit`](crate::Log::submit): it has its
@@ -47,6 +49,9 @@ pub struct Ticket {
     answer: Result<Committed>,
     /// Where the batch ends, and its last position, if it was placed.
     end: Option<(Place, u64)>,
+    /// Among the futures that wait for the same.
+    #[cfg(feature = "async")]
+    seat: Seat,
 }
 
 impl Ticket {
@@ -56,7 +61,14 @@ impl Ticket {
         answer: Result<Committed>,
         end: Option<(Place, u64)>,
     ) -> Self {
-        Self { committer, on, answer, end }
+        Self {
+            committer,
+            on,
+            answer,
+            end,
+            #[cfg(feature = "async")]
+            seat: Seat::default(),
+        }
     }
 
     /// Waits until the batch is as safe as was asked for, and returns its outcome.
@@ -65,6 +77,8 @@ impl Ticket {
     /// Those of [`Log::append`](crate::Log::append).
     pub fn wait(mut self) -> Result<Committed> {
         if let Some((group, level)) = self.on.take() {
+            #[cfg(feature = "async")]
+            group.leave(&mut self.seat);
             // What is buffered is where it is to be: nobody leads for its sake.
             let role = match level {
                 Durability::Buffered => Role::Wait,
@@ -91,11 +105,21 @@ impl Future for Ticket {
     type Output = Result<Committed>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some((group, level)) = &self.on {
-            ready!(group.poll(*level, context))?;
-            self.on = None;
+        let this = &mut *self;
+        if let Some((group, level)) = &this.on {
+            ready!(group.poll(*level, &mut this.seat, context))?;
+            this.on = None;
         }
-        Poll::Ready(self.told())
+        Poll::Ready(this.told())
+    }
+}
+
+#[cfg(feature = "async")]
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some((group, _)) = &self.on {
+            group.leave(&mut self.seat);
+        }
     }
 }
 

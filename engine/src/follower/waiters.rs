@@ -45,13 +45,11 @@ impl Waiters {
         seat: &mut Seat,
         context: &Context<'_>,
     ) -> std::io::Result<()> {
-        let mut all = self.all.lock();
-        all.futures.retain(|future| future.seat != seat.0);
-        if seat.0 == 0 {
-            all.last_seat += 1;
-            seat.0 = all.last_seat;
-        }
+        self.leave(seat);
         let waker = context.waker().clone();
+        let mut all = self.all.lock();
+        all.last_seat += 1;
+        seat.0 = all.last_seat;
         all.futures.push(Future { seat: seat.0, visibility, place, waker });
         if !all.served {
             let follower = Arc::downgrade(follower);
@@ -64,10 +62,16 @@ impl Waiters {
     }
 
     pub(super) fn leave(&self, seat: &mut Seat) {
-        if seat.0 != 0 {
-            self.all.lock().futures.retain(|future| future.seat != seat.0);
-            seat.0 = 0;
+        if seat.0 == 0 {
+            return;
         }
+        let mut all = self.all.lock();
+        let at = all.futures.iter().position(|future| future.seat == seat.0);
+        let left = at.map(|at| all.futures.swap_remove(at));
+        drop(all);
+        // Not under the lock: it may be the last that holds a task, and so another future.
+        drop(left);
+        seat.0 = 0;
     }
 }
 
@@ -85,20 +89,27 @@ fn serve(follower: &Weak<Follower>) {
             (Some(_), Some(place)) => follower.sleep(Visibility::Written, place, BOTH),
             (None, None) => {}
         }
+        // Before the lock: this may read, and whoever leaves meanwhile must be gone for good.
+        let [durable, written] =
+            [Visibility::Durable, Visibility::Written].map(|level| follower.end(level));
+        let is_there = |future: &Future| {
+            let end = match future.visibility {
+                Visibility::Durable => &durable,
+                Visibility::Written => &written,
+            };
+            // An error is something to be told as well.
+            end.as_ref().map_or(true, |place| *place > future.place)
+        };
         let mut all = follower.waiters.all.lock();
-        if all.futures.is_empty() {
-            all.served = false;
+        let (woken, asleep) = std::mem::take(&mut all.futures).into_iter().partition(is_there);
+        all.futures = asleep;
+        all.served = !all.futures.is_empty();
+        let more = all.served;
+        drop(all);
+        let woken: Vec<_> = woken;
+        woken.into_iter().for_each(|future| future.waker.wake());
+        if !more {
             return;
         }
-        let waiting = std::mem::take(&mut all.futures);
-        drop(all);
-        // An error is something to be told as well.
-        let is_there = |future: &Future| {
-            let end = follower.end(future.visibility);
-            end.map_or(true, |place| place > future.place)
-        };
-        let (woken, asleep): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_there);
-        follower.waiters.all.lock().futures.extend(asleep);
-        woken.into_iter().for_each(|future| future.waker.wake());
     }
 }

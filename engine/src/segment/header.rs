@@ -94,7 +94,8 @@ impl SegmentHeader {
         Some(Self {
             log: u128_at(bytes, layout::LOG)?,
             number: u64_at(bytes, layout::NUMBER)?,
-            first_position: u64_at(bytes, layout::FIRST_POSITION)?,
+            // Positions begin at 1: what comes before the first one is 0.
+            first_position: u64_at(bytes, layout::FIRST_POSITION).filter(|first| *first > 0)?,
             previous_end: u64_at(bytes, layout::PREVIOUS_END)?,
             previous_crc: u32_at(bytes, layout::PREVIOUS_CRC)?,
             durable: checked_place(durable_segment, durable_offset)?,

@@ -83,7 +83,8 @@ impl Witness {
                 u64_at(bytes, layout::SEGMENT)?,
                 u64_at(bytes, layout::OFFSET)?,
             )?,
-            position: u64_at(bytes, layout::POSITION)?,
+            // The next one has to be a number.
+            position: u64_at(bytes, layout::POSITION).filter(|last| *last < u64::MAX)?,
             last_group: u64_at(bytes, layout::LAST_GROUP)?,
             last_crc: u32_at(bytes, layout::LAST_CRC)?,
             last_time: i64_at(bytes, layout::LAST_TIME)?,
@@ -154,6 +155,13 @@ mod tests {
         assert_eq!(next_slot(&slots(&block(&a, &[]), 2)), 1);
         assert_eq!(next_slot(&slots(&block(&a, &[1]), 2)), 1);
         assert_eq!(next_slot(&slots(&block(&[1], &b), 2)), 0);
+    }
+
+    #[test]
+    fn a_witness_of_a_position_that_has_no_next_one_is_bad() {
+        let of = |position| Witness { position, ..sample(3) }.encode(2, 0);
+        assert_eq!(slots(&block(&of(u64::MAX), &[]), 2)[0], Slot::Bad);
+        assert!(matches!(slots(&block(&of(u64::MAX - 1), &[]), 2)[0], Slot::Witness(_)));
     }
 
     #[test]
