@@ -19,7 +19,7 @@ Runs floors and annals in turns and prints a table.
   --seconds N     length of a durable turn (default 2)
   DIRECTORY       where to write (default: the current directory); must be on the
                   disk that is meant, not in memory. Everything is deleted afterwards
-  ROW             which rows: w1 w1b w2-8 w2-64 w4 (default: all)
+  ROW             which rows: w1 w1b w2-8 w2-64 w2t w3 w3w w4 (default: all)
 ";
 
 const FULL: Size = Size { rounds: 5, turn: Duration::from_secs(2), replay_bytes: 1 << 30 };

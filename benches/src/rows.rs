@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use annals::Log;
+use annals::{Durability, Log, Options};
 
 use crate::Result;
+use crate::floors::buffer::Buffer;
 use crate::floors::device::Device;
 use crate::floors::group::GroupCommit;
 use crate::floors::walk;
@@ -19,6 +20,10 @@ pub const BATCH_EVENTS: usize = 100;
 /// Bytes of the file that a durable floor writes to, over and over: as many as a full
 /// segment of annals has.
 pub const DEVICE_BYTES: u64 = 64 << 20;
+
+/// Tickets in flight in w2t, and what its floor writes at a time.
+pub const TICKETS: usize = 4096;
+const FLOOR_WRITE_BYTES: usize = 256 << 10;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +49,26 @@ pub enum Row {
         /// How many.
         threads: u64,
     },
+    /// Durable, one thread with many tickets in flight.
+    Tickets,
+    /// One thread, one event an append, answered before it is durable.
+    Early {
+        /// How safe it is by then.
+        durability: Durability,
+    },
     /// The whole log in order through a cursor.
     Replay,
 }
 
 /// Every row of the table, with its name as on the command line.
-pub const ROWS: [(&str, Row); 5] = [
+pub const ROWS: [(&str, Row); 8] = [
     ("w1", Row::Alone { batch: 1 }),
     ("w1b", Row::Alone { batch: BATCH_EVENTS }),
     ("w2-8", Row::Crowd { threads: 8 }),
     ("w2-64", Row::Crowd { threads: 64 }),
+    ("w2t", Row::Tickets),
+    ("w3", Row::Early { durability: Durability::Buffered }),
+    ("w3w", Row::Early { durability: Durability::Written }),
     ("w4", Row::Replay),
 ];
 
@@ -64,6 +79,11 @@ impl Row {
             Self::Alone { batch: 1 } => "durable append, 1 thread".to_owned(),
             Self::Alone { batch } => format!("durable append, 1 thread, {batch} events a batch"),
             Self::Crowd { threads } => format!("durable append, {threads} threads"),
+            Self::Tickets => format!("durable by tickets, 1 thread, up to {TICKETS} in flight"),
+            Self::Early { durability: Durability::Written } => {
+                "written append, 1 thread".to_owned()
+            }
+            Self::Early { .. } => "buffered append, 1 thread".to_owned(),
             Self::Replay => "replay in order".to_owned(),
         }
     }
@@ -80,6 +100,8 @@ impl Row {
         match self {
             Self::Alone { batch } => alone_row(&floor, &log, workload, size, batch),
             Self::Crowd { threads } => crowd_row(&floor, &log, workload, size, threads),
+            Self::Tickets => tickets_row(&floor, &log, workload, size),
+            Self::Early { durability } => early_row(&floor, &log, workload, size, durability),
             Self::Replay => replay_row(floor, log, workload, size),
         }
     }
@@ -121,6 +143,52 @@ fn crowd_row(
         || crowd(threads, size.turn, &|thread| floor_work(&commit, workload, thread)),
         || crowd(threads, size.turn, &|thread| annals_work(&log, workload, thread)),
     )?;
+    log.close()?;
+    Ok(pairs)
+}
+
+/// The floor is one thread that writes and syncs 256 KiB at a time.
+fn tickets_row(floor: &Path, log: &Path, workload: &Workload, size: Size) -> Result<Pairs> {
+    let mut device = Device::prepare(floor, DEVICE_BYTES)?;
+    let mut events = workload.events(0);
+    let log = Log::open(log)?;
+    let records = FLOOR_WRITE_BYTES / FLOOR_RECORD_BYTES;
+    let per_call = u64::try_from(records)?;
+    let bytes = records * FLOOR_RECORD_BYTES;
+    let pairs = Pairs::run(
+        size.rounds,
+        || alone(size.turn, per_call, || device.append(events.bytes(bytes))),
+        || subject::tickets(&log, workload, TICKETS, size.turn),
+    )?;
+    log.close()?;
+    Ok(pairs)
+}
+
+fn early_row(
+    floor: &Path,
+    log: &Path,
+    workload: &Workload,
+    size: Size,
+    durability: Durability,
+) -> Result<Pairs> {
+    let mut device = Device::prepare(floor, DEVICE_BYTES)?;
+    let mut events = workload.events(0);
+    let log = Options::new().durability(durability).open(log)?;
+    let mut appender = Appender::new(&log, workload, 0);
+    let pairs = if durability == Durability::Written {
+        Pairs::run(
+            size.rounds,
+            || alone(size.turn, 1, || device.write(events.bytes(FLOOR_RECORD_BYTES))),
+            || alone(size.turn, 1, || appender.append(1)),
+        )?
+    } else {
+        let mut buffer = Buffer::new(device);
+        Pairs::run(
+            size.rounds,
+            || alone(size.turn, 1, || buffer.append(events.bytes(FLOOR_RECORD_BYTES))),
+            || alone(size.turn, 1, || appender.append(1)),
+        )?
+    };
     log.close()?;
     Ok(pairs)
 }

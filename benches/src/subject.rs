@@ -1,12 +1,15 @@
 //! annals, through its public surface and with its defaults: ids made, versions
 //! assigned, every index kept.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use annals::{Batch, Expected, Log, NewEvent, Start};
+use annals::{Batch, Expected, Log, NewEvent, Start, Ticket};
 
 use crate::Result;
+use crate::measure::Turn;
 use crate::workload::{EVENT_TYPE, Events, Workload};
 
 /// How many events a replay asks the cursor for at a time.
@@ -41,6 +44,35 @@ impl<'a> Appender<'a> {
         black_box(self.log.append(&self.batch)?);
         Ok(())
     }
+}
+
+/// One thread submits events, one a batch, until the time is up, and waits for the oldest
+/// when `most` are in flight; and for all of them at the end.
+///
+/// # Errors
+/// If an append fails.
+pub fn tickets(log: &Log, workload: &Workload, most: usize, time: Duration) -> Result<Turn> {
+    let mut events = workload.events(0);
+    let mut batch = Batch::new();
+    let mut tickets = VecDeque::with_capacity(most);
+    let start = Instant::now();
+    let mut done = 0;
+    while start.elapsed() < time {
+        if tickets.len() == most
+            && let Some(oldest) = tickets.pop_front()
+        {
+            black_box(Ticket::wait(oldest)?);
+        }
+        batch.clear();
+        let stream = events.stream();
+        batch.write(stream, Expected::Any, [NewEvent::new(EVENT_TYPE).data(events.data())]);
+        tickets.push_back(log.submit(&batch)?);
+        done += 1;
+    }
+    for ticket in tickets {
+        black_box(ticket.wait()?);
+    }
+    Ok(Turn::new(done, start.elapsed()))
 }
 
 /// Fills a new log with `events` events, `per_batch` in a batch, and closes it.

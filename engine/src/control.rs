@@ -69,6 +69,15 @@ pub(crate) struct Start {
     pub(crate) written: (Place, u64),
 }
 
+/// A writer is about to find out where the log ends: until it has, what an earlier one
+/// said holds no more.
+pub(crate) fn unsettle(storage: &dyn Storage) {
+    let words = storage.open(name::CONTROL, true).and_then(|file| file.share(layout::WORDS, true));
+    if let Ok(words) = words {
+        words.store(layout::GENERATION, words.load(layout::GENERATION) | 1);
+    }
+}
+
 /// The writer's side.
 #[derive(Debug)]
 pub(crate) struct Control {

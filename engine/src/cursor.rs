@@ -178,6 +178,9 @@ struct Matching {
     /// was looked at; 0 where no other process writes.
     life: u64,
     epoch: u128,
+    /// The position that the epoch is of. Behind what was looked at only if the epoch could not
+    /// be read then.
+    known: u64,
 }
 
 impl Matching {
@@ -185,7 +188,7 @@ impl Matching {
         let life = shared.horizon.life();
         let epoch = if life == 0 { 0 } else { locate::epoch_at(shared, bound, after)? };
         let filtered = Filtered::after(shared.clone(), bound, filter.clone(), after)?;
-        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch })
+        Ok(Self { filtered, filter: filter.clone(), position: after, life, epoch, known: after })
     }
 
     fn poll(&mut self, shared: &Shared, reach: Reach, max: usize) -> Result<Events> {
@@ -201,14 +204,24 @@ impl Matching {
             let position = self.position;
             *self = Self { position, ..Self::after(shared, bound, &self.filter, after)? };
         }
-        let before = self.filtered.scanned();
+        self.learn_epoch(shared, bound)?;
         let events = self.filtered.follow(bound, max)?;
         let last = events.len().checked_sub(1).and_then(|last| events.get(last));
         self.position = last.map_or(self.position, |last| last.position());
-        if self.life > 0 && self.filtered.scanned() > before {
-            self.epoch = locate::epoch_at(shared, bound, self.filtered.scanned())?;
+        match self.learn_epoch(shared, bound) {
+            // What was taken is handed out; the next call says what is wrong.
+            Err(error) if events.is_empty() => Err(error),
+            _ => Ok(events),
         }
-        Ok(events)
+    }
+
+    fn learn_epoch(&mut self, shared: &Shared, bound: Bound) -> Result<()> {
+        let scanned = self.filtered.scanned();
+        if self.life > 0 && self.known != scanned {
+            self.epoch = locate::epoch_at(shared, bound, scanned)?;
+            self.known = scanned;
+        }
+        Ok(())
     }
 }
 
@@ -387,5 +400,72 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.shared.horizon.leave(self.reach, &mut self.seat);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::horizon::Horizon;
+    use crate::{Batch, Expected, NewEvent, Options};
+
+    /// There is always something beyond: more comes than a reader can look at.
+    #[derive(Debug)]
+    struct Restless(Arc<dyn Horizon>, Instant);
+
+    impl Horizon for Restless {
+        fn bound(&self, reach: Reach) -> Result<Bound> {
+            assert!(self.1.elapsed() < Duration::from_secs(5), "it never ends");
+            self.0.bound(reach)
+        }
+
+        fn wait_beyond(&self, _: Reach, _: Place, _: Option<Instant>) -> Result<bool> {
+            Ok(true)
+        }
+
+        #[cfg(feature = "async")]
+        fn poll_beyond(
+            &self,
+            _: Reach,
+            _: Place,
+            _: &mut Seat,
+            _: &mut Context<'_>,
+        ) -> Result<bool> {
+            Ok(true)
+        }
+
+        #[cfg(feature = "async")]
+        fn leave(&self, _: Reach, _: &mut Seat) {}
+    }
+
+    fn restless() -> (tempfile::TempDir, Cursor) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Options::new().open(directory.path()).unwrap();
+        log.append(Batch::new().write("stock-1", Expected::Any, [NewEvent::new("T")])).unwrap();
+        let options = CursorOptions::new().filter(Filter::new().category("order"));
+        let mut cursor = log.cursor_with(Start::Beginning, &options).unwrap();
+        let horizon = Arc::clone(&cursor.shared.horizon);
+        cursor.shared.horizon = Arc::new(Restless(horizon, Instant::now()));
+        (directory, cursor)
+    }
+
+    #[test]
+    fn waiting_ends_in_time_though_what_does_not_match_comes_all_the_while() {
+        let (_directory, mut cursor) = restless();
+        let begin = Instant::now();
+        assert!(cursor.wait(Duration::from_millis(20)).unwrap().is_empty());
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+        assert_eq!((cursor.position(), cursor.scanned_to()), (0, 1));
+    }
+
+    #[cfg(feature = "async")]
+    #[test]
+    fn awaiting_lets_others_run_though_what_does_not_match_comes_all_the_while() {
+        let (_directory, mut cursor) = restless();
+        let future = std::pin::pin!(cursor.next(10));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(future.poll(&mut context).is_pending());
     }
 }

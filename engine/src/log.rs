@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::catalog::runs;
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
+use crate::control;
 use crate::error::{Error, Result};
 use crate::follower::Follower;
 use crate::horizon::Horizon;
@@ -23,7 +24,7 @@ use crate::reader::Reader;
 use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create, view_of};
-use crate::segment::ReadMode;
+use crate::segment::{ReadMode, name};
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -82,10 +83,12 @@ impl Log {
             LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
             LockError::Io(error) => Error::io("lock", &place, error),
         })?;
+        control::unsettle(&*storage);
         let mode = mode_of(options);
         let epoch = storage.random();
         let how = How { mode, strict: options.strict, write: true };
         let (analysis, created) = find_or_create(&storage, options, how, epoch)?;
+        analysis.header.writable(&name::segment(analysis.header.number))?;
         let tail = apply::apply(&*storage, &analysis, epoch)?;
         let settings = Settings {
             epoch,

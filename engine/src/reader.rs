@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::catalog::find::Hit;
 use crate::catalog::survey;
 use crate::cursor::{Cursor, CursorOptions, Start};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::OwnedEvent;
 use crate::horizon::{Bound, Reach};
 use crate::options::Options;
@@ -203,6 +203,15 @@ impl Reader {
     /// [`Error::Io`](crate::Error::Io), where it cannot be found out.
     pub fn head(&self) -> Result<u64> {
         Ok(self.shared.horizon.bound(Reach::Durable)?.position)
+    }
+
+    /// Whether somebody has the log open for writing now, in this process or another one.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the lock cannot be asked.
+    pub fn has_writer(&self) -> Result<bool> {
+        let storage = &*self.shared.catalog.storage;
+        storage.writer_alive().map_err(|error| Error::io("lock", &storage.describe(), error))
     }
 
     /// The log's identity: random, made with it.

@@ -148,7 +148,7 @@ fn options(segment_bytes: u64, reading: Reading) -> Options {
 fn fill(log: &Log, disk: &SimStorage, draw: &mut Draw, names: &Names, rounds: usize) {
     for round in 0..rounds {
         if draw.chance(10) {
-            disk.set_now(1_000_000_000 + draw.below(500_000) as i64 * 1000);
+            disk.set_now(1_000_000_000 + i64::try_from(draw.below(500_000)).unwrap() * 1000);
         }
         let mut batch = Batch::new();
         for _ in 0..1 + draw.below(6) {
@@ -194,7 +194,9 @@ fn compare(log: &Log, draw: &mut Draw, names: &Names, reads: usize) {
         let bound = |draw: &mut Draw| draw.chance(2).then(|| draw.below(all.len() + 3) as u64);
         let time = |draw: &mut Draw| {
             let event = &all[draw.below(all.len())];
-            let nanos = event.as_event().recorded_at().as_nanos() + draw.below(3) as i64 - 1;
+            let nanos = event.as_event().recorded_at().as_nanos()
+                + i64::try_from(draw.below(3)).unwrap()
+                - 1;
             draw.chance(3).then(|| Timestamp::from_nanos(nanos))
         };
         let (from, to) = (bound(draw), bound(draw));

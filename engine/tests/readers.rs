@@ -1,5 +1,10 @@
 //! Readers in other processes: beside a live writer, after one that died, without any.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -422,4 +427,45 @@ fn a_cursor_with_a_filter_follows_another_process_over_rolls_and_restarts() {
         reader.read_all().filter(annals::Filter::new().tag("tagged")).collect().unwrap().len(),
         120
     );
+}
+
+#[test]
+fn while_another_writer_looks_for_the_end_what_was_served_stays_served() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    append(&log, "a", 10, Durability::Written);
+    let reader = reader(&disk.another_process());
+    assert!(reader.has_writer().unwrap());
+    assert_eq!(reader.version("a").unwrap(), 1);
+    disk.kill();
+    until_it_looks();
+    assert_eq!((reader.version("a").unwrap(), reader.has_writer().unwrap()), (2, false));
+    // The next writer is held up in its recovery: the control file still says what the dead
+    // one knew, which is less.
+    let held = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let hold = Arc::clone(&held);
+    disk.on_call(move |call: &annals::io::sim::Call, _: &SimStorage| {
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        let stands = || hold.load(std::sync::atomic::Ordering::SeqCst);
+        while call.kind == annals::io::sim::CallKind::SyncAll
+            && stands()
+            && std::time::Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&disk));
+        for _ in 0..4 {
+            until_it_looks();
+            assert_eq!((reader.version("a").unwrap(), reader.head().unwrap()), (2, 2));
+        }
+        held.store(false, std::sync::atomic::Ordering::SeqCst);
+        let log = opening.join().unwrap();
+        append(&log, "a", 10, Durability::Durable);
+        until_it_looks();
+        assert_eq!(reader.version("a").unwrap(), 3);
+        assert!(reader.has_writer().unwrap());
+    });
 }

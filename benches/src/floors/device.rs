@@ -42,12 +42,21 @@ impl Device {
     /// # Errors
     /// If the write or the sync fails.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write(bytes)?;
+        self.file.sync_data()?;
+        Ok(())
+    }
+
+    /// Writes `bytes` behind what was written last, and syncs nothing.
+    ///
+    /// # Errors
+    /// If the write fails.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let len = u64::try_from(bytes.len())?;
         if self.at.saturating_add(len) > self.len {
             self.at = 0;
         }
         write_all_at(&self.file, bytes, self.at)?;
-        self.file.sync_data()?;
         self.at += len;
         Ok(())
     }

@@ -210,6 +210,7 @@ impl Committer {
             created_at: self.catalog.storage.now(),
             previous_time: tail.written.last_time,
             epoch: self.settings.epoch,
+            writers_features: 0,
         };
         pending.put_in_first_block(0, &header.encode());
         let witness = tail.witness(self.catalog.log, self.settings.epoch, false);

@@ -1,6 +1,7 @@
 //! The view of the log, made anew and taken further.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use annals_index::Table;
 use parking_lot::RwLock;
@@ -59,7 +60,8 @@ pub(super) fn build(storage: &dyn Storage, mode: ReadMode, found: Found) -> Resu
                 walk,
                 filling,
             };
-            let origin = if alive { Origin::Proven(end) } else { Origin::Settled(end) };
+            let origin =
+                if alive { Origin::Proven(end, Instant::now()) } else { Origin::Settled(end) };
             Ok(Built { log, view, origin, active })
         }
     }

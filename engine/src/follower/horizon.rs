@@ -5,7 +5,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::origin::{self, Origin};
-use super::{Follower, LOOK_EVERY, State, build};
+use super::{ASK_EVERY, Follower, LOOK_EVERY, State, build};
 #[cfg(feature = "async")]
 use crate::error::Error;
 use crate::error::{Damage, Result};
@@ -39,26 +39,28 @@ impl Follower {
             return Ok(());
         }
         state.looked = Instant::now();
-        match &state.origin {
-            Origin::Control(_, said) => {
-                let epoch = said.epoch;
-                if self.writer_is_alive()? {
-                    // The file may have been deleted and made again.
-                    match origin::live(&*self.catalog.storage, Some(self.catalog.log)) {
-                        Some((view, said)) if said.epoch == epoch => {
-                            state.origin = Origin::Control(view, said);
-                            Ok(())
-                        }
-                        _ => self.look_anew(state),
-                    }
-                } else {
-                    // It was closed, or died: what it left is made durable and served.
-                    self.look_anew(state)
-                }
+        let alive = self.writer_is_alive()?;
+        let live = || origin::live(&*self.catalog.storage, Some(self.catalog.log));
+        match (&state.origin, alive) {
+            // It was closed, or died: what it left is made durable and served.
+            (Origin::Control(..) | Origin::Proven(..), false) => self.look_anew(state),
+            (Origin::Proven(_, asked), true) if asked.elapsed() >= ASK_EVERY => {
+                self.look_anew(state)
             }
-            Origin::Settled(_) if self.writer_is_alive()? => self.look_anew(state),
-            Origin::Settled(_) => Ok(()),
-            Origin::Proven(_) => self.look_anew(state),
+            (Origin::Settled(_), false) => Ok(()),
+            // What was served stays served until the writer says how far it is. One whose
+            // file was deleted still stores into what is mapped here.
+            (Origin::Settled(_) | Origin::Proven(..), true) => {
+                live().map_or(Ok(()), |_| self.look_anew(state))
+            }
+            (Origin::Control(_, said), true) => match live() {
+                None => Ok(()),
+                Some((view, now)) if now.epoch == said.epoch => {
+                    state.origin = Origin::Control(view, now);
+                    Ok(())
+                }
+                Some(_) => self.look_anew(state),
+            },
         }
     }
 
@@ -66,7 +68,7 @@ impl Follower {
     fn look_anew(&self, state: &mut State) -> Result<()> {
         let storage = &*self.catalog.storage;
         let known = Some(self.catalog.log);
-        let Some(found) = origin::find(storage, self.catalog.mode, known)? else {
+        let Some(found) = origin::find(storage, self.catalog.mode, known, 1)? else {
             return Err(state.active.segment.corrupt(0, Damage::Missing));
         };
         let built = build::build(storage, self.catalog.mode, found)?;
@@ -106,7 +108,7 @@ impl Follower {
         let state = self.state.lock();
         let waits_on = match &state.origin {
             Origin::Control(view, _) => Some(view.clone()),
-            Origin::Settled(_) | Origin::Proven(_) => None,
+            Origin::Settled(_) | Origin::Proven(..) => None,
         };
         drop(state);
         match waits_on {

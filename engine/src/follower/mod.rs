@@ -33,6 +33,9 @@ use origin::Origin;
 /// How often it is looked for a writer that died, came, or made its files again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How often the segments are asked beside a writer whose file is not there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// A log that another process may be writing.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -84,7 +87,8 @@ impl Follower {
         if !storage.exists().map_err(|error| Error::io("open", &log, error))? {
             return Err(Error::NotFound { log });
         }
-        let found = origin::find(&*storage, mode, None)?.ok_or(Error::NotFound { log })?;
+        let found = origin::find(&*storage, mode, None, origin::PATIENCE)?
+            .ok_or(Error::NotFound { log })?;
         let built = build::build(&*storage, mode, found)?;
         let catalog = Catalog::new(storage, built.log, mode, built.view, true);
         let state =

@@ -1,6 +1,6 @@
 //! From what the log's end is known: a writer's control file, or the segments.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::catalog::runs;
 use crate::control::{ControlView, Said};
@@ -14,7 +14,9 @@ use crate::visibility::Visibility;
 
 use super::End;
 
-/// How long a writer is given to set its files up, and how often it is looked.
+/// How often it is looked while a writer sets its files up, before the segments are
+/// asked; and how often they are asked beside a writer that may be changing them.
+pub(super) const PATIENCE: u32 = 50;
 const TRIES: u32 = 50;
 const TRY_EVERY: Duration = Duration::from_millis(2);
 
@@ -26,15 +28,15 @@ pub(super) enum Origin {
     /// There is no writer: everything up to here was made durable.
     Settled(End),
     /// There is a writer and no control file: up to here the segments prove that the log
-    /// was durable.
-    Proven(End),
+    /// was durable, when they were asked.
+    Proven(End, Instant),
 }
 
 impl Origin {
     pub(super) fn end(&self, visibility: Visibility) -> End {
         match self {
             Self::Control(view, _) => view.end(visibility),
-            Self::Settled(end) | Self::Proven(end) => *end,
+            Self::Settled(end) | Self::Proven(end, _) => *end,
         }
     }
 }
@@ -47,11 +49,12 @@ pub(super) enum Found {
 }
 
 /// Looks for the log's end. `None` if there is no log. `known` is the log that it must
-/// be, once that is known.
+/// be, once that is known; `patience` is how often it is looked for a writer's file.
 pub(super) fn find(
     storage: &dyn Storage,
     mode: ReadMode,
     known: Option<u128>,
+    patience: u32,
 ) -> Result<Option<Found>> {
     let place = storage.describe();
     let mut tries = 0;
@@ -63,14 +66,14 @@ pub(super) fn find(
                 return Ok(Some(Found::Control(view, said)));
             }
             // It may be about to set the file up, or to write what is being read.
-            if tries < TRIES { Ok(None) } else { proven(storage, mode).map(Some) }
+            if tries < patience { Ok(None) } else { proven(storage, mode).map(Some) }
         } else {
             settled(storage, mode)
         };
         match outcome {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
-            Err(error) if tries >= 2 * TRIES || !alive => return Err(error),
+            Err(error) if tries >= patience + TRIES || !alive => return Err(error),
             Err(_) => {}
         }
         std::thread::sleep(TRY_EVERY);

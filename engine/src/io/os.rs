@@ -20,8 +20,9 @@ use super::{
 
 /// How often a lock is asked for whose holder is not known to be a writer, and how
 /// long to wait in between. Tries are counted, not time: on a busy machine both sides
-/// are slow.
-const LOCK_TRIES: u32 = 20;
+/// are slow. A reader without a writer holds it for as long as it takes to find the end
+/// of the log; where a writer cannot be told from a reader, it would be waited for too.
+const LOCK_TRIES: u32 = if cfg!(target_os = "linux") { 1000 } else { 20 };
 const LOCK_STEP: Duration = Duration::from_millis(1);
 
 /// A directory of the real file system.

@@ -218,11 +218,8 @@ impl LogRead {
         } else if backward {
             State::Backward(to)
         } else {
-            State::Forward(Box::new(Forward::after(
-                self.shared.clone(),
-                Reach::Acknowledged,
-                from - 1,
-            )?))
+            let forward = Forward::after(self.shared.clone(), Reach::Acknowledged, from - 1)?;
+            State::Forward(Box::new(forward))
         };
         (self.pieces.from, self.pieces.to) = (from, to);
         Ok(())

@@ -148,3 +148,47 @@ const fn key(field: Field, name: &str) -> Key<'_> {
     };
     Key::Other(kind, name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use annals_index::{Table, TableEvent};
+    use parking_lot::RwLock;
+
+    use super::*;
+    use crate::filter::Filter;
+
+    #[test]
+    fn the_rarest_condition_leads_and_many_postings_come_in_parts() {
+        let mut table = Table::new(1);
+        for position in 1..=5000u64 {
+            let event = TableEvent {
+                stream: "stock-1",
+                version: position,
+                id: position.into(),
+                position,
+                offset: 4096 + position * 64,
+                category: "stock",
+                event_type: "T",
+                others: if position == 4000 { &[(Kind::Tag, "rare")] } else { &[] },
+            };
+            table.insert(&event).unwrap();
+        }
+        let index = Index::Table(Arc::new(RwLock::new(table)));
+        let all = 4096..4096 + 5001 * 64;
+        let rare = Filter::new().category("stock").tag("rare").event_type("T").stream("stock-1");
+        let found = piece(&index, rare.clauses(), all.clone(), false).unwrap();
+        assert_eq!((found.offsets, found.within), (vec![4096 + 4000 * 64], all.clone()));
+        assert_eq!(found.vouched.len(), 4);
+
+        let common = Filter::new().stream("stock-1").stream("stock-2");
+        for backward in [false, true] {
+            let found = piece(&index, common.clauses(), all.clone(), backward).unwrap();
+            assert!((1..=512).contains(&found.offsets.len()));
+            let first = if backward { 4096 + 5000 * 64 } else { 4096 + 64 };
+            assert!(found.offsets.contains(&first));
+            assert!(found.offsets.iter().all(|offset| found.within.contains(offset)));
+        }
+    }
+}

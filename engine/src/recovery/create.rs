@@ -39,6 +39,7 @@ pub(crate) fn create(storage: &dyn Storage, epoch: u128) -> Result<()> {
         created_at: storage.now(),
         previous_time: i64::MIN,
         epoch,
+        writers_features: 0,
     };
     let mut block = vec![0; layout::DATA];
     crate::record::field::put_bytes(&mut block, 0, &header.encode());

@@ -25,6 +25,8 @@ pub(crate) struct SegmentHeader {
     /// Commit time of the last batch before it: no event in it is older.
     pub(crate) previous_time: i64,
     pub(crate) epoch: u128,
+    /// Features that whoever writes must know.
+    pub(crate) writers_features: u64,
 }
 
 /// What stands where a header should be.
@@ -43,6 +45,7 @@ impl SegmentHeader {
         put_bytes(&mut bytes, layout::MAGIC, &layout::MAGIC_BYTES);
         put_u32(&mut bytes, layout::FORMAT_AT, layout::FORMAT);
         put_u32(&mut bytes, layout::HEADER_LEN, u32::try_from(layout::LEN).unwrap_or_default());
+        put_u64(&mut bytes, layout::READ_ONLY_COMPATIBLE, self.writers_features);
         put_u128(&mut bytes, layout::LOG, self.log);
         put_u64(&mut bytes, layout::NUMBER, self.number);
         put_u64(&mut bytes, layout::FIRST_POSITION, self.first_position);
@@ -98,7 +101,16 @@ impl SegmentHeader {
             created_at: i64_at(bytes, layout::CREATED_AT)?,
             previous_time: i64_at(bytes, layout::PREVIOUS_TIME)?,
             epoch: u128_at(bytes, layout::EPOCH)?,
+            writers_features: u64_at(bytes, layout::READ_ONLY_COMPATIBLE)?,
         })
+    }
+
+    /// Refuses to write a log that has features which this version does not know.
+    pub(crate) fn writable(&self, file: &str) -> Result<(), Error> {
+        match self.writers_features {
+            0 => Ok(()),
+            found => Err(unsupported(file, "read-only compatible features", found, 0)),
+        }
     }
 
     /// Whether it is the header of segment `number` of this log.
@@ -119,25 +131,20 @@ pub(crate) fn checked_place(segment: u64, offset: u64) -> Option<Place> {
     known.then(|| Place::new(segment, offset))
 }
 
-/// This version knows no features: any bit that keeps others from writing is one
-/// that it must respect.
+/// This version knows no features: a log that cannot be read without one is refused.
 fn unknown_features(file: &str, bytes: &[u8]) -> Result<(), Error> {
     let format = u32_at(bytes, layout::FORMAT_AT).unwrap_or_default();
-    let refuse =
-        |what, found, known| Err(Error::Unsupported { file: file.to_owned(), what, found, known });
     if format != layout::FORMAT {
-        return refuse("format version", format.into(), layout::FORMAT.into());
+        return Err(unsupported(file, "format version", format.into(), layout::FORMAT.into()));
     }
-    for (what, at) in [
-        ("incompatible features", layout::INCOMPATIBLE),
-        ("read-only compatible features", layout::READ_ONLY_COMPATIBLE),
-    ] {
-        let found = u64_at(bytes, at).unwrap_or_default();
-        if found != 0 {
-            return refuse(what, found, 0);
-        }
+    match u64_at(bytes, layout::INCOMPATIBLE).unwrap_or_default() {
+        0 => Ok(()),
+        found => Err(unsupported(file, "incompatible features", found, 0)),
     }
-    Ok(())
+}
+
+fn unsupported(file: &str, what: &'static str, found: u64, known: u64) -> Error {
+    Error::Unsupported { file: file.to_owned(), what, found, known }
 }
 
 #[cfg(test)]
@@ -155,6 +162,7 @@ mod tests {
             created_at: -5,
             previous_time: -6,
             epoch: u128::MAX,
+            writers_features: 0,
         }
     }
 
@@ -177,5 +185,14 @@ mod tests {
         put_u32(&mut bytes, layout::CRC, crc);
         let error = SegmentHeader::read("f", &bytes).unwrap_err();
         assert!(matches!(error, Error::Unsupported { found: 4, known: 0, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_feature_that_only_writers_must_know_lets_readers_read() {
+        let bytes = SegmentHeader { writers_features: 2, ..sample() }.encode();
+        let Ok(Found::Header(header)) = SegmentHeader::read("f", &bytes) else { panic!() };
+        let error = header.writable("f").unwrap_err();
+        assert!(matches!(error, Error::Unsupported { found: 2, known: 0, .. }), "{error}");
+        assert!(sample().writable("f").is_ok());
     }
 }
