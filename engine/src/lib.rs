@@ -45,6 +45,7 @@
 //! | read from another process | [`Reader`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
 //! | check a log | [`verify`] |
+//! | mend what is damaged | [`plan_repair`], [`apply_repair`] |
 //! | test your own program's faults | `io::sim` (feature `sim`) |
 //!
 //! # What is promised
@@ -110,6 +111,7 @@ mod reader;
 mod record;
 mod recovered;
 mod recovery;
+mod repair;
 mod segment;
 mod snapshot;
 mod stats;
@@ -134,6 +136,7 @@ pub use options::{Background, Options, Reading};
 pub use read::{Events, EventsIter, Loaded, LogRead, StreamInfo, StreamRead, Streams};
 pub use reader::Reader;
 pub use recovered::{Discarded, Recovery, TailReason};
+pub use repair::{Lost, RepairPlan, RepairStep, Repaired, apply_repair, plan_repair};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::{Occurred, Timestamp};

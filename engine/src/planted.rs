@@ -43,6 +43,28 @@ pub enum Bug {
     NoSyncAtRoll,
     /// An answer that rests on a batch in flight does not wait for its outcome.
     AnswerNotSettled,
+    /// Appends that ask for written are answered while they are in memory.
+    WrittenBeforeWrite,
+    /// `sync` does nothing.
+    SyncDoesNothing,
+    /// Closing forgets what is in memory.
+    CloseForgetsBuffered,
+    /// A failed write or sync does not end appending.
+    PoisonForgotten,
+    /// A duplicate is called durable when it is written.
+    DuplicateCalledDurable,
+    /// Snapshots and states take positions.
+    SnapshotTakesPosition,
+    /// Snapshots are forgotten when the log is reopened.
+    SnapshotLostAtReopen,
+    /// Cursors deliver what is written for durable.
+    CursorAheadOfSync,
+    /// Every opening writes with the same epoch.
+    EpochKept,
+    /// The answer to a checkpoint that diverged says that all of it is there.
+    DivergedTooFar,
+    /// Recovery writes only the last group again.
+    LastGroupRewritten,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -17,6 +17,7 @@ use crate::horizon::Seat;
 use crate::horizon::{Bound, Reach};
 use crate::io::Storage;
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::visibility::Visibility;
 
 /// One published place. What the writer stores often is kept away from the rest.
@@ -155,7 +156,8 @@ impl Watermark {
             let position = level.position();
             (level.place(), position)
         };
-        let durable = of(&self.durable);
+        let ahead = planted::active(Bug::CursorAheadOfSync);
+        let durable = of(if ahead { &self.written } else { &self.durable });
         let (place, position) = match reach {
             Reach::Durable => durable,
             Reach::Written => of(&self.written),

@@ -245,6 +245,25 @@ fn a_dropped_ticket_commits_all_the_same() {
     }
 }
 
+/// The waiter of a buffered batch sat down in the seat of its group, and slept until somebody
+/// else wanted the group written: for ever, where there is no flusher.
+#[test]
+fn waiting_for_a_buffered_batch_takes_no_time_and_writes_nothing() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    let waited = std::thread::spawn(move || {
+        let ticket = log.submit_with(&batch("a", 10), Durability::Buffered).unwrap();
+        let committed = ticket.wait().unwrap();
+        (committed.durability(), log.head())
+    });
+    let until = Instant::now() + Duration::from_secs(20);
+    while !waited.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(waited.is_finished());
+    assert_eq!(waited.join().unwrap(), (Durability::Buffered, 0));
+}
+
 #[test]
 fn a_ticket_may_outlive_its_log() {
     let disk = SimStorage::new();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use annals::{Batch, Cursor, Error, Expected, Log, NewEvent, Options, Start, Uuid};
+use annals::{Batch, Cursor, Durability, Error, Expected, Log, NewEvent, Options, Start, Uuid};
 
 const WRITERS: u64 = 8;
 const CURSORS: usize = 4;
@@ -180,4 +180,29 @@ fn a_million_events_of_8_writers_are_seen_once_and_in_one_order_by_4_cursors() {
     assert!(log.recovery().clean);
     check(&log, &acknowledged);
     assert!(log.stats().unwrap().segments >= 6, "{:?}", log.stats());
+}
+
+#[test]
+fn a_flush_that_is_due_never_keeps_the_lead_from_the_flusher() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Options::new().flush_after(Duration::from_millis(1)).open(directory.path()).unwrap();
+    let (done, told) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        let mut tickets = std::collections::VecDeque::new();
+        let data = [7; 200];
+        for n in 0..6_000 {
+            let level = if n % 7 == 0 { Durability::Buffered } else { Durability::Written };
+            let mut batch = Batch::new();
+            let events = std::iter::repeat_n(NewEvent::new("T").data(&data), 100);
+            batch.write("s", Expected::Any, events);
+            tickets.push_back(log.submit_with(&batch, level).unwrap());
+            if tickets.len() > 8 {
+                tickets.pop_front().unwrap().wait().unwrap();
+            }
+        }
+        log.close().unwrap();
+        done.send(()).unwrap();
+    });
+    assert!(told.recv_timeout(Duration::from_secs(60)).is_ok(), "nobody leads");
+    writer.join().unwrap();
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use annals::planted::Bug;
 
-use crate::explore::{Plan, explore, plant};
+use crate::explore::{Plan, explore, try_program};
 use crate::oracle::Broken;
 use crate::program::Program;
-use crate::{damage, faults};
+use crate::{damage, faults, settled};
 
 /// What looks for a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +21,12 @@ pub enum Harness {
     Faults,
     /// Damaged logs.
     Damage,
+    /// Two threads, one of which rests on the other.
+    Threads,
 }
 
 /// Every bug that can be planted, with the harness that must see it.
-pub const BUGS: [(Bug, Harness); 14] = [
+pub const BUGS: [(Bug, Harness); 28] = [
     (Bug::AcknowledgeBeforeSync, Harness::Explorer),
     (Bug::PublishBeforeDurable, Harness::Explorer),
     (Bug::NoDirectorySync, Harness::Explorer),
@@ -33,6 +35,20 @@ pub const BUGS: [(Bug, Harness); 14] = [
     (Bug::PositionsRestarted, Harness::Explorer),
     (Bug::DedupeLostAtReopen, Harness::Explorer),
     (Bug::StaleIndexBelieved, Harness::Explorer),
+    (Bug::KeyLostAtReopen, Harness::Explorer),
+    (Bug::NoSyncAtRoll, Harness::Explorer),
+    (Bug::WrittenBeforeWrite, Harness::Explorer),
+    (Bug::SyncDoesNothing, Harness::Explorer),
+    (Bug::CloseForgetsBuffered, Harness::Explorer),
+    (Bug::DuplicateCalledDurable, Harness::Explorer),
+    (Bug::SnapshotTakesPosition, Harness::Explorer),
+    (Bug::SnapshotLostAtReopen, Harness::Explorer),
+    (Bug::CursorAheadOfSync, Harness::Explorer),
+    (Bug::EpochKept, Harness::Explorer),
+    (Bug::DivergedTooFar, Harness::Explorer),
+    (Bug::LastGroupRewritten, Harness::Faults),
+    (Bug::PoisonForgotten, Harness::Faults),
+    (Bug::AnswerNotSettled, Harness::Threads),
     (Bug::SyncRetried, Harness::Faults),
     (Bug::LeadersErrorNotShared, Harness::Faults),
     (Bug::DamageIsTheEnd, Harness::Damage),
@@ -93,23 +109,19 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
             let plan = Plan { bug: Some(bug), steps: 3, states: 60_000, time, ..Plan::default() };
             let explored = explore(&plan);
             states = Some(explored.states);
-            explored.failure.map(|failure| failure.to_string())
+            // What breaks without the bug as well is not the bug.
+            let failure = explored.failure;
+            let failure = failure.filter(|f| try_program(&f.shrunk, f.seed, None).is_ok());
+            failure.map(|failure| failure.to_string())
         }
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();
-            planted(bug, || {
-                let program = program.map_err(|error| Broken::new("a program", error))?;
-                faults::sweep(&program).map(drop)
-            })
+            let program = program.map_err(|error| Broken::new("a program", error));
+            let swept = program.and_then(|program| faults::sweep(&program, Some(bug)));
+            swept.err().map(|broken| broken.to_string())
         }
-        Harness::Damage => planted(bug, || damage::sweep(97, 1).map(drop)),
+        Harness::Threads => settled::answers_wait(Some(bug)).err().map(|b| b.to_string()),
+        Harness::Damage => damage::sweep(97, 1, Some(bug)).err().map(|broken| broken.to_string()),
     };
     Caught { bug, harness, seen, states, took: began.elapsed() }
-}
-
-fn planted(bug: Bug, look: impl FnOnce() -> Result<(), Broken>) -> Option<String> {
-    plant(Some(bug));
-    let seen = look().err();
-    plant(None);
-    seen.map(|broken| broken.to_string())
 }

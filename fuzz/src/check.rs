@@ -7,13 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals::io::sim::SimStorage;
-use annals::{Background, Log, Options, OwnedEvent, Reading, Start, Uuid};
+use annals::{Background, Durability, Log, Options, OwnedEvent, Reading, Start, Uuid, verify};
 
-use crate::numbers::wide;
-use crate::oracle::{Broken, Oracle, Told};
+use crate::numbers::{narrow, wide};
+use crate::oracle::{Broken, Oracle};
+use crate::told::{SCHEMA, Shown, Told};
 
 /// A file in the directory that is none of the log's.
 pub const FOREIGN: &str = "notes.txt";
+
+/// The named states that are appended here.
+pub const STATES: [&str; 1] = ["sums"];
 
 /// What stands in it.
 pub const FOREIGN_BYTES: &[u8] = b"not of the log";
@@ -49,9 +53,10 @@ pub fn must_open(disk: &SimStorage, reading: Reading) -> Result<Log, Broken> {
 pub fn append(
     log: &Arc<Log>,
     batch: &annals::Batch,
+    level: Durability,
 ) -> Result<annals::Result<annals::Committed>, Broken> {
-    let appended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.append(batch)));
-    appended.map_err(|_panic| {
+    let append = std::panic::AssertUnwindSafe(|| log.append_with(batch, level));
+    std::panic::catch_unwind(append).map_err(|_panic| {
         std::mem::forget(Arc::clone(log));
         Broken::new("10: the log takes appends", "it panics")
     })
@@ -61,14 +66,27 @@ fn failed(error: annals::Error) -> Broken {
     Broken::new("1: every durable record can be read", error)
 }
 
-/// Everything in a log, in order. Positions and versions must be dense.
+/// Everything in a log: events in order, the newest snapshots and states. Positions
+/// and versions must be dense.
 ///
 /// # Errors
 /// If they are not, or reading fails.
-pub fn read_all(log: &Log) -> Result<Vec<Told>, Broken> {
+pub fn read_all(log: &Log) -> Result<Shown, Broken> {
     let events = log.read_all().collect().map_err(failed)?;
     dense(&events)?;
-    Ok(events.iter().map(|event| Told::read(&event.as_event())).collect())
+    let events: Vec<_> = events.iter().map(|event| Told::read(&event.as_event())).collect();
+    let streams: std::collections::BTreeSet<_> =
+        events.iter().map(|told| Arc::clone(&told.stream)).collect();
+    let mut shown = Shown { events, ..Shown::default() };
+    for stream in streams {
+        let snapshot = log.snapshot(&stream).map_err(failed)?;
+        snapshot.iter().for_each(|snapshot| shown.fold(snapshot));
+    }
+    for name in STATES {
+        let state = log.state(name, SCHEMA).map_err(failed)?;
+        state.iter().for_each(|state| shown.fold(state));
+    }
+    Ok(shown)
 }
 
 /// # Errors
@@ -91,7 +109,8 @@ fn dense(events: &[OwnedEvent]) -> Result<(), Broken> {
 ///
 /// # Errors
 /// If one does not.
-pub fn agrees(log: &Log, found: &[Told]) -> Result<(), Broken> {
+pub fn agrees(log: &Log, shown: &Shown) -> Result<(), Broken> {
+    let found = &*shown.events;
     let differs = |what: String| Err(Broken::new("5: the index equals a full scan", what));
     if log.head() != wide(found.len()) {
         return differs(format!("head {}, {} events", log.head(), found.len()));
@@ -123,7 +142,44 @@ pub fn agrees(log: &Log, found: &[Told]) -> Result<(), Broken> {
             return differs(format!("{told:?} is not found by its id"));
         }
     }
-    streams_agree(log, found)
+    streams_agree(log, found)?;
+    loads_agree(log, shown)
+}
+
+/// Whether each stream is loaded with its newest snapshot and the events after it.
+fn loads_agree(log: &Log, shown: &Shown) -> Result<(), Broken> {
+    let differs = |what: String| Err(Broken::new("6: the newest durable snapshot loads", what));
+    for (stream, version) in Oracle::versions(&shown.events) {
+        let newest = shown.folds.get(&(false, Arc::clone(&stream)));
+        let mut loaded = log.load(&stream, SCHEMA).map_err(failed)?;
+        let snapshot = loaded.snapshot().map(|found| (found.version(), found.data().into()));
+        if snapshot.as_ref() != newest || loaded.version() != version {
+            return differs(format!("{loaded:?}, of {newest:?} at {version}"));
+        }
+        let from = narrow(newest.map_or(0, |(version, _)| *version));
+        let mut after = shown.events.iter().filter(|told| told.stream == stream).skip(from);
+        while let Some(event) = loaded.next().map_err(failed)? {
+            if after.next() != Some(&Told::read(&event)) {
+                return differs(format!("{event:?} after version {from} of {stream}"));
+            }
+        }
+        if after.next().is_some() {
+            return differs(format!("{stream} is loaded without its end"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a full scan finds every byte sound and every index equal to the log.
+///
+/// # Errors
+/// If not.
+pub fn sound(disk: &SimStorage) -> Result<(), Broken> {
+    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).map_err(failed)?;
+    match report.findings.first() {
+        None => Ok(()),
+        Some(finding) => Err(Broken::new("5: the index equals a full scan", &finding.corrupt)),
+    }
 }
 
 fn streams_agree(log: &Log, found: &[Told]) -> Result<(), Broken> {
@@ -158,6 +214,20 @@ fn streams_agree(log: &Log, found: &[Told]) -> Result<(), Broken> {
     Ok(())
 }
 
+/// The files that hold words which processes share: they change with every opening.
+pub const WORDS: [&str; 2] = ["control", "readers"];
+
+/// Every file but those of shared words, as it is written and as it is durable.
+pub fn written(disk: &SimStorage) -> BTreeMap<String, [Option<Vec<u8>>; 2]> {
+    let names = disk.file_names().into_iter().filter(|name| !WORDS.contains(&&**name));
+    names
+        .map(|name| {
+            let states = [disk.read_file(&name), disk.read_durable(&name)];
+            (name, states)
+        })
+        .collect()
+}
+
 /// The segments without their witness slots, which every opening of a log that was
 /// not closed writes anew.
 pub fn segments(disk: &SimStorage) -> BTreeMap<String, Vec<u8>> {
@@ -185,7 +255,7 @@ pub fn no_stray(disk: &SimStorage) -> Result<(), Broken> {
             let digits = name.strip_suffix(suffix);
             digits.is_some_and(|digits| digits.len() == 20 && digits.parse::<u64>().is_ok())
         };
-        numbered(".seg") || numbered(".idx") || name == "control" || name == "lock"
+        numbered(".seg") || numbered(".idx") || name == "lock" || WORDS.contains(&name)
     };
     let orphan = |name: &str| {
         name.strip_suffix(".idx").is_some_and(|run| !names.contains(&format!("{run}.seg")))

@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use annals::io::sim::{KeepAll, LoseAll, Seeded, SimStorage, Unit, UnitKind, Verdict};
-use annals::{Log, Reading};
+use annals::{Durability, Log, Reading};
 
-use crate::check::{agrees, append, must_open, no_stray, read_all, segments};
+use crate::check::{
+    WORDS, agrees, append, must_open, no_stray, read_all, segments, sound, written,
+};
 use crate::numbers::{Numbers, narrow, wide};
-use crate::oracle::{Broken, Oracle, Told};
+use crate::oracle::{Broken, End, Oracle};
+use crate::told::{Entry, Shown, Told};
 
 /// Up to so many pending units every subset is looked at.
 const EXHAUSTIVE_UNITS: usize = 6;
@@ -34,7 +37,15 @@ impl Survivors {
                     |place| if kept.contains(&place) { Verdict::Keep } else { Verdict::Lose };
                 after.power_cut(|place, _: &Unit| keep(place));
             }
-            Self::Seeded(seed) => power_cut(&after, *seed),
+            Self::Seeded(seed) => {
+                // Shared words reach the disk when the system likes.
+                for (bit, name) in WORDS.iter().enumerate() {
+                    if seed >> bit & 1 == 1 {
+                        after.write_back(name);
+                    }
+                }
+                power_cut(&after, *seed);
+            }
         }
         after
     }
@@ -92,8 +103,14 @@ pub fn survivors(disk: &SimStorage, samples: u64, seed: u64) -> Vec<Survivors> {
 /// What is done beyond the plain check of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
+    /// Whether the log is opened again, grows, and is opened once more.
+    pub probe: bool,
     /// Whether recovery itself is crashed at each of its calls.
     pub nested: bool,
+    /// Whether every way of reading is tried in each opening, and not in the first alone.
+    pub again: bool,
+    /// Whether a full scan compares every byte and every index.
+    pub scan: bool,
     /// Whether the probe ends with a close; with a power cut if not.
     pub close: bool,
 }
@@ -104,20 +121,22 @@ pub struct Depth {
 /// The first promise that is broken.
 pub fn check_power_cut(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u64, Broken> {
     let nested = depth.nested.then(|| disk.fork());
-    let (found, _) = open_and_check(disk, oracle, Reading::Mapped)?;
+    let (shown, settled, _) = open_and_check(disk, oracle, Reading::Mapped, End::Cut)?;
+    if !depth.probe {
+        return Ok(0);
+    }
     let before = segments(disk);
     // Served, then the power goes again: all of it is durable by now.
     disk.power_cut(LoseAll);
-    let again = Oracle { kept: found, ..Oracle::default() };
     let log = must_open(disk, Reading::Pread)?;
-    converged(&log, &again, false)?;
+    converged(&log, &shown, false, depth)?;
     if segments(disk) != before {
         disk.kill();
         let what = "the second opening changes the segments";
         return Err(Broken::new("7: recovery converges", what));
     }
-    probe(disk, log, &again, depth.close)?;
-    nested.map_or(Ok(0), |disk| crash_recovery(&disk, &again))
+    probe(disk, log, &settled, &oracle.entries, depth)?;
+    nested.map_or(Ok(0), |disk| crash_recovery(&disk, &settled))
 }
 
 /// Checks what a killed process leaves: the next one opens it and serves it, and then
@@ -128,12 +147,15 @@ pub fn check_power_cut(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Resu
 pub fn check_kill(disk: &SimStorage, oracle: &Oracle, depth: Depth) -> Result<u64, Broken> {
     disk.kill();
     let nested = if depth.nested { crash_recovery(&disk.fork(), oracle)? } else { 0 };
-    let (found, clean) = open_and_check(disk, oracle, Reading::Pread)?;
-    let again = Oracle { kept: found, ..Oracle::default() };
+    let (shown, settled, clean) = open_and_check(disk, oracle, Reading::Pread, End::Kill)?;
     disk.power_cut(LoseAll);
     let log = must_open(disk, Reading::Mapped).map_err(|b| b.within("served, then cut"))?;
-    converged(&log, &again, clean).map_err(|broken| broken.within("served, then cut"))?;
-    probe(disk, log, &again, depth.close)?;
+    converged(&log, &shown, clean, depth).map_err(|broken| broken.within("served, then cut"))?;
+    if !depth.probe {
+        disk.kill();
+        return Ok(nested);
+    }
+    probe(disk, log, &settled, &oracle.entries, depth)?;
     Ok(nested)
 }
 
@@ -141,17 +163,19 @@ fn open_and_check(
     disk: &SimStorage,
     oracle: &Oracle,
     reading: Reading,
-) -> Result<(Vec<Told>, bool), Broken> {
+    end: End,
+) -> Result<(Shown, Oracle, bool), Broken> {
     let log = must_open(disk, reading)?;
-    let found = read_all(&log)?;
-    oracle.admits(&found)?;
-    agrees(&log, &found)?;
+    let shown = read_all(&log)?;
+    let settled = oracle.settled(&shown, &oracle.admits(&shown, end)?);
+    agrees(&log, &shown)?;
+    settled.marks.iter().try_for_each(|mark| mark.holds(&log))?;
     no_stray(disk)?;
     let clean = log.recovery().clean;
     // Dropping a log closes it: its process is gone before that.
     disk.kill();
     drop(log);
-    Ok((found, clean))
+    Ok((shown, settled, clean))
 }
 
 /// A log that was recovered before is as it was, and has nothing more to discard.
@@ -159,54 +183,115 @@ fn open_and_check(
 /// Unless it was closed: opening a closed log syncs nothing, so that a cut which a
 /// killed recovery had written behind the close mark can be undone by the power
 /// cut, and is made again.
-fn converged(log: &Log, oracle: &Oracle, closed: bool) -> Result<(), Broken> {
+fn converged(log: &Log, before: &Shown, closed: bool, depth: Depth) -> Result<(), Broken> {
     if let Some(discarded) = &log.recovery().discarded
         && !closed
     {
         let what = format!("discarded a second time: {discarded:?}");
         return Err(Broken::new("7: recovery converges", what));
     }
-    let found = read_all(log)?;
-    if found != oracle.kept {
-        let what = format!("served {:?}, then found {found:?}", oracle.kept);
+    let shown = read_all(log)?;
+    if shown != *before {
+        let what = format!("served {before:?}, then found {shown:?}");
         return Err(Broken::new("9: what was served is there", what));
     }
-    agrees(log, &found)
+    if depth.again { agrees(log, &shown) } else { Ok(()) }
 }
 
-/// Appends, ends the life, opens again and reads back.
-fn probe(disk: &SimStorage, log: Log, oracle: &Oracle, close: bool) -> Result<(), Broken> {
+/// How many of the last keys a probe uses again.
+const KEYS_PROBED: usize = 2;
+
+/// Uses keys again, appends, ends the life, opens again and reads back.
+fn probe(
+    disk: &SimStorage,
+    log: Log,
+    settled: &Oracle,
+    placed: &[Entry],
+    depth: Depth,
+) -> Result<(), Broken> {
     let failed = |error| Broken::new("10: a probe works", error);
-    let probe = vec![Told::make("probe", 1 << 120, 600)];
+    let mut grown = settled.clone();
     let log = Arc::new(log);
-    let committed = append(&log, &oracle.batch(&probe))?.map_err(failed)?;
-    let next = wide(oracle.kept.len()) + 1;
+    let keyed: Vec<_> = placed.iter().filter(|entry| entry.key.is_some()).collect();
+    let from = keyed.len().saturating_sub(KEYS_PROBED);
+    let mut ids = PROBE_ID..;
+    for entry in keyed.get(from..).unwrap_or_default() {
+        let fresh = Entry::of(vec![Told::make("probe", ids.next().unwrap_or(0), 20)]);
+        once(&log, &mut grown, Entry { key: entry.key.clone(), ..fresh })?;
+    }
+    grown.assume_absent();
+    let probe = Entry::of(vec![Told::make("probe", ids.next().unwrap_or(0), 600)]);
+    let next = grown.events_of(grown.entries.len()) + 1;
+    let committed = append(&log, &grown.batch(&probe), Durability::Durable)?.map_err(failed)?;
     if committed.first_position() != next || committed.is_deduplicated() {
         let what = format!("the probe got position {}, not {next}", committed.first_position());
         return Err(Broken::new("8: positions go on after the last one", what));
     }
-    if close {
+    grown.place_durable(probe);
+    grown.marks.iter().try_for_each(|mark| mark.holds(&log))?;
+    if depth.close {
         Arc::into_inner(log).map_or(Ok(()), Log::close).map_err(failed)?;
     } else {
         disk.power_cut(LoseAll);
         drop(log);
     }
-    let before = disk.fingerprint();
-    let mut grown = oracle.clone();
-    grown.kept.extend(probe);
-    let log = must_open(disk, Reading::Mapped).map_err(|broken| broken.within("after a probe"))?;
-    let found = read_all(&log).map_err(|broken| broken.within("after a probe"))?;
-    grown.admits(&found).map_err(|broken| broken.within("after a probe"))?;
-    agrees(&log, &found).map_err(|broken| broken.within("after a probe"))?;
-    let changed = disk.fingerprint() != before;
+    reopened(disk, &grown, depth).map_err(|broken| broken.within("after a probe"))
+}
+
+/// Where the ids of probes begin.
+const PROBE_ID: u128 = 1 << 120;
+
+fn reopened(disk: &SimStorage, grown: &Oracle, depth: Depth) -> Result<(), Broken> {
+    let before = depth.close.then(|| written(disk));
+    let log = must_open(disk, Reading::Mapped)?;
+    let shown = read_all(&log)?;
+    grown.admits(&shown, End::Cut)?;
+    if depth.again {
+        agrees(&log, &shown)?;
+    }
+    let changed = before.is_some_and(|before| written(disk) != before);
     let clean = log.recovery().clean;
     disk.kill();
     drop(log);
-    if close && (!clean || changed) {
+    if depth.close && (!clean || changed) {
         let what = "a log that was closed is not clean, or opening it writes";
         return Err(Broken::new("7: recovery converges", what));
     }
+    if depth.scan {
+        sound(disk)?;
+    }
     no_stray(disk)
+}
+
+/// Appends a batch with a key that may be in the log: it is answered with the first
+/// outcome, if the batch is there, and is committed once, if not.
+///
+/// # Errors
+/// If it is otherwise.
+pub fn once(log: &Arc<Log>, oracle: &mut Oracle, entry: Entry) -> Result<(), Broken> {
+    const INVARIANT: &str = "3: a key commits once";
+    let first = oracle.place_of(&entry);
+    let committed = append(log, &oracle.batch(&entry), Durability::Durable)?
+        .map_err(|error| Broken::new(INVARIANT, error))?;
+    let wrong = || Err(Broken::new(INVARIANT, format!("{committed:?} for {entry:?}, {first:?}")));
+    match first {
+        Some(at) if committed.is_deduplicated() => {
+            oracle.durable = oracle.durable.max(at + 1);
+            let events = oracle.entries.get(at).map_or(0, |first| wide(first.events.len()));
+            let expected = oracle.events_of(at) + 1;
+            let same = (committed.first_position(), committed.last_position() + 1);
+            if same == (expected, expected + events) { Ok(()) } else { wrong() }
+        }
+        // Nothing said whether it was there.
+        Some(at) if at < oracle.durable => wrong(),
+        None if committed.is_deduplicated() => wrong(),
+        at => {
+            oracle.entries.truncate(at.unwrap_or(usize::MAX));
+            let next = oracle.events_of(oracle.entries.len()) + 1;
+            oracle.place_durable(entry.clone());
+            if committed.first_position() == next { Ok(()) } else { wrong() }
+        }
+    }
 }
 
 /// Opens the log and cuts the power at each call that this makes: whatever is left
@@ -229,11 +314,11 @@ fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
             outcome.0 += 1;
             outcome.1 = must_open(&after, Reading::Pread)
                 .and_then(|log| {
-                    let found = read_all(&log);
+                    let shown = read_all(&log);
                     after.kill();
-                    found
+                    shown
                 })
-                .and_then(|found| expected.admits(&found))
+                .and_then(|shown| expected.admits(&shown, End::Cut).map(drop))
                 .map_err(|broken| broken.within(format!("cut in recovery, at {call:?}")));
         }
     });

@@ -8,38 +8,44 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use annals::io::sim::SimStorage;
+use annals::planted::Bug;
 use annals::{Error, Log, Reading, Uuid};
 
-use crate::check::open;
+use crate::check::{STATES, open};
+use crate::explore::plant;
 use crate::numbers::{Numbers, narrow, wide};
-use crate::oracle::{Broken, Oracle, Told};
+use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
 use crate::run::{Blind, Run};
+use crate::told::{SCHEMA, Shown, Told};
 
 const INVARIANT: &str = "13: damage is an error, never Ok with less";
 
 /// All files of a disk.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// One append as it changed the disk.
+/// One step as it changed the disk.
 #[derive(Debug, Clone)]
 struct Write {
     /// File and bytes.
     touched: Vec<(String, Range<usize>)>,
-    /// How many events there were before it.
+    /// How many batches were written before it.
     before: usize,
+    /// How many batches were known to be durable before it: it proves that they were.
+    durable: usize,
 }
 
 /// A log to damage, and everything that is known of it from outside.
 #[derive(Debug)]
 pub struct Base {
     files: Files,
-    told: Vec<Told>,
+    oracle: Oracle,
     writes: Vec<Write>,
-    /// So many events were durable when a witness was written last.
+    /// So many batches were durable when a witness was written last.
     witnessed: usize,
     /// The same log at earlier times.
     older: Vec<Files>,
@@ -77,37 +83,39 @@ impl Base {
         let mut run = Run::new(disk.clone(), Arc::new(Blind)).numbered_from(seed << 32);
         run.start()?;
         let (mut writes, mut older) = (Vec::new(), Vec::new());
-        let mut witnessed = 0;
+        let (mut witnessed, mut written) = (0, 0);
         for op in &program.0 {
-            let (before, kept) = (files(&disk), run.oracle().kept.len());
+            let (before, known) = (files(&disk), run.oracle());
             run.step(*op)?;
             let after = files(&disk);
             let mut touched = differences(&before, &after);
             touched.retain(|(name, _)| name.ends_with(".seg"));
-            let grown = run.oracle().kept.len() > kept;
             // A first block that changes holds a new witness of what came before.
             if touched.iter().any(|(_, range)| range.start < 4096) {
-                witnessed = kept;
+                witnessed = known.durable;
             }
-            if grown {
-                writes.push(Write { touched, before: kept });
+            let placed = run.oracle().entries.len();
+            if !touched.is_empty() && placed > written {
+                writes.push(Write { touched, before: written, durable: known.durable });
+                // What is buffered goes with a later write.
+                written = run.oracle().written.max(run.oracle().durable);
             }
             older.push(before);
         }
-        let told = run.oracle().kept;
         if close {
             run.step(crate::program::Op::Reopen)?;
-            witnessed = told.len();
+            witnessed = run.oracle().entries.len();
         }
-        let files = files(&disk);
-        Ok(Self { files, told, writes, witnessed, older })
+        let (files, oracle) = (files(&disk), run.oracle());
+        Ok(Self { files, oracle, writes, witnessed, older })
     }
 
-    /// How few events a log may have after this damage: all, unless the damage reaches
-    /// from somewhere behind the last witness to the last write.
+    /// How few batches a log may have after this damage: all, unless the damage is to a
+    /// write behind the last witness, and every write that proves it to have been
+    /// durable is hurt as well.
     fn least(&self, damaged: &Files) -> usize {
         let hurt = differences(&self.files, damaged);
-        let is_hurt = |write: &&Write| {
+        let is_hurt = |write: &Write| {
             write.touched.iter().any(|(name, range)| {
                 let meets = |(other, hurt): &(String, Range<usize>)| {
                     other == name && hurt.start < range.end && range.start < hurt.end
@@ -115,9 +123,12 @@ impl Base {
                 hurt.iter().any(meets)
             })
         };
-        let first = self.writes.iter().rev().take_while(is_hurt).last();
-        let lost = first.map_or(self.told.len(), |write| write.before);
-        lost.max(self.witnessed).min(self.told.len())
+        let whole = self.writes.iter().filter(|write| !is_hurt(write));
+        let proven = whole.map(|write| write.durable).max().unwrap_or(0);
+        let lost = self.writes.iter().find(|write| is_hurt(write) && write.before >= proven);
+        let written = self.oracle.written.max(self.oracle.durable);
+        let lost = lost.map_or(written, |write| write.before);
+        lost.max(self.witnessed).min(written)
     }
 
     /// Opens the damaged log and reads all of it, in both modes.
@@ -144,10 +155,12 @@ impl Base {
     fn reads(&self, log: &Log, least: usize) -> Result<(), Broken> {
         let wrong = |what: String| Err(Broken::new(INVARIANT, what));
         let head = narrow(log.head());
-        if head < least || head > self.told.len() {
-            return wrong(format!("head {head}, must be from {least} to {}", self.told.len()));
+        let told: Vec<_> = self.oracle.events().cloned().collect();
+        let (lowest, all) = (narrow(self.oracle.events_of(least)), told.len());
+        if head < lowest || head > all {
+            return wrong(format!("head {head}, must be from {lowest} to {all}"));
         }
-        let expected = self.told.get(..head).unwrap_or_default();
+        let expected = told.get(..head).unwrap_or_default();
         if expected.last().is_some_and(|told| !told.last) {
             return wrong(format!("head {head} is within a batch"));
         }
@@ -175,6 +188,58 @@ impl Base {
                 && found.map(|event| Told::read(&event.as_event())).as_ref() != Some(told)
             {
                 return wrong(format!("{told:?} is not found by its id"));
+            }
+        }
+        self.folds(log, least, expected)?;
+        self.keys(log, least, expected)
+    }
+
+    /// The newest snapshots and states, and what is loaded with them.
+    fn folds(&self, log: &Log, least: usize, events: &[Told]) -> Result<(), Broken> {
+        let mut shown = Shown { events: events.to_vec(), ..Shown::default() };
+        for stream in Oracle::versions(events).keys() {
+            let Some(newest) = excused(log.snapshot(stream))? else { return Ok(()) };
+            newest.iter().for_each(|snapshot| shown.fold(snapshot));
+            let Some(mut loaded) = excused(log.load(stream, SCHEMA))? else { continue };
+            let skipped = newest.map_or(0, |snapshot| snapshot.version());
+            let mut after = events.iter().filter(|told| told.stream == *stream);
+            let mut after = after.by_ref().skip(narrow(skipped));
+            while let Some(Some(found)) =
+                excused(loaded.next().map(|event| event.as_ref().map(Told::read)))?
+            {
+                if after.next() != Some(&found) {
+                    let what = format!("{stream} is loaded with {found:?} from {skipped}");
+                    return Err(Broken::new(INVARIANT, what));
+                }
+            }
+        }
+        for name in STATES {
+            let Some(newest) = excused(log.state(name, SCHEMA))? else { return Ok(()) };
+            newest.iter().for_each(|state| shown.fold(state));
+        }
+        let mut oracle = self.oracle.clone();
+        oracle.power_is_cut();
+        (oracle.durable, oracle.promised) = (least, 0);
+        oracle.admits(&shown, End::Cut).map(drop)
+    }
+
+    /// A key that is there is known, whatever became of the index.
+    fn keys(&self, log: &Log, least: usize, events: &[Told]) -> Result<(), Broken> {
+        // From the last one back: asking for one that is not there puts it there.
+        for (at, entry) in self.oracle.entries.iter().enumerate().rev() {
+            let Some(key) = &entry.key else { continue };
+            let first = self.oracle.events_of(at) + 1;
+            match log.append(annals::Batch::new().once(key)) {
+                Ok(known) if known.is_deduplicated() && known.first_position() == first => {}
+                // Lost with the tail; with events of its own only if they are too.
+                Ok(new)
+                    if !new.is_deduplicated()
+                        && at >= least
+                        && (entry.events.is_empty() || first > wide(events.len())) => {}
+                Err(Error::Corrupt(_) | Error::Poisoned { .. }) => return Ok(()),
+                other => {
+                    return Err(Broken::new(INVARIANT, format!("{other:?} for {entry:?}")));
+                }
             }
         }
         Ok(())
@@ -318,29 +383,61 @@ fn excused<T>(answer: annals::Result<T>) -> Result<Option<T>, Broken> {
 }
 
 /// Logs to damage: three segments, the last append small, long, or the one that
-/// rolled; and one that was closed.
-pub const BASES: [(&str, bool); 4] = [
+/// rolled; one that was closed; and both again with records of every kind and
+/// appends of every level.
+pub const BASES: [(&str, bool); 6] = [
     ("S X B S X X X S B R R S S B X S S", false),
     ("S B R S X B X", false),
     ("S S X R S R", false),
     ("S X B S X R S S B X S O S B X", true),
+    ("M Sw N Zw L Q R M Sw Xb N Q R Zb L Sw M Nw Qw", false),
+    ("M S N R Z L Q M Sw Nb R Lw M N Zb Q", true),
 ];
 
-/// Damages every base in every way. Returns how many damaged logs were opened.
+/// Damages every base in every way, with a planted bug. Returns how many damaged logs
+/// were opened.
 ///
 /// # Errors
 /// The first that answered wrongly, with the damage.
-pub fn sweep(every_bit: usize, seed: u64) -> Result<u64, Broken> {
-    let mut count = 0;
-    for (text, close) in BASES {
-        let program: Program =
-            text.parse().map_err(|error: String| Broken::new("a program", error))?;
-        let base = Base::new(&program, close, 1)?;
-        let foreign = Base::new(&program, close, 2)?;
-        for (what, damaged) in base.damages(foreign.files(), every_bit, seed) {
-            base.check(&damaged).map_err(|b| b.within(format!("{text}, {what}")))?;
-            count += 1;
+pub fn sweep(every_bit: usize, seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
+    let (next, count) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let broken = Mutex::new(None);
+    let found = || broken.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        plant(bug);
+        while let Some((text, close)) = BASES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut go_on = || {
+                count.fetch_add(1, Ordering::Relaxed);
+                found().is_none()
+            };
+            if let Err(what) = sweep_base(text, *close, (every_bit, seed), &mut go_on) {
+                found().get_or_insert(what);
+            }
+        }
+        plant(None);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    broken.map_or(Ok(count.into_inner()), Err)
+}
+
+fn sweep_base(
+    text: &str,
+    close: bool,
+    (every_bit, seed): (usize, u64),
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(), Broken> {
+    let program: Program = text.parse().map_err(|error: String| Broken::new("a program", error))?;
+    let base = Base::new(&program, close, 1)?;
+    let foreign = Base::new(&program, close, 2)?;
+    for (what, damaged) in base.damages(foreign.files(), every_bit, seed) {
+        base.check(&damaged).map_err(|b| b.within(format!("{text}, {what}")))?;
+        if !go_on() {
+            break;
         }
     }
-    Ok(count)
+    Ok(())
 }

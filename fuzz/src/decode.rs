@@ -6,11 +6,12 @@
 use std::sync::{Arc, OnceLock};
 
 use annals::io::sim::SimStorage;
-use annals::{Log, Reading, Start};
+use annals::{Batch, Log, Reading, Start};
 
-use crate::check::{open, options};
+use crate::check::{STATES, open, options};
 use crate::numbers::Numbers;
-use crate::oracle::{Oracle, Told};
+use crate::oracle::Oracle;
+use crate::told::{Entry, Fold, SCHEMA, Told};
 
 /// The segment that the bytes are put into.
 const FIRST: &str = "00000000000000000001.seg";
@@ -60,10 +61,25 @@ fn read_everything(log: &Log) {
     while let Ok(Some(info)) = streams.next() {
         drop(log.read(info.name).collect());
         drop(log.read(info.name).backward().collect());
+        let mut loaded = log.load(info.name, SCHEMA);
+        while let Ok(of) = loaded
+            && let Some(found) = of.snapshot()
+        {
+            std::hint::black_box(found.data().len() + found.content_type().map_or(0, str::len));
+            loaded = of.earlier();
+        }
+        drop(log.snapshot(info.name));
+    }
+    for name in STATES {
+        drop(log.state(name, SCHEMA));
+    }
+    // What it answers is of no matter; nothing of the log is needed after it.
+    for key in ["decode", "other"] {
+        drop(log.append(Batch::new().once(key)));
     }
 }
 
-/// A small valid segment of a log that was not closed.
+/// A small valid segment of a log that was not closed, with records of every kind.
 pub fn valid_segment() -> &'static [u8] {
     static SEGMENT: OnceLock<Vec<u8>> = OnceLock::new();
     SEGMENT.get_or_init(|| {
@@ -71,9 +87,14 @@ pub fn valid_segment() -> &'static [u8] {
         let Ok(log) = open(&disk, Reading::Mapped) else { return Vec::new() };
         let mut oracle = Oracle::default();
         for (number, len) in (0..).zip([10, 300, 0, 700, 40]) {
-            let told = vec![Told::make("decode-1", 1 << 100 | number, len)];
-            if log.append(&oracle.batch(&told)).is_ok() {
-                oracle.kept.extend(told);
+            let mut entry = Entry::of(vec![Told::make("decode-1", 1 << 100 | number, len)]);
+            if len == 300 {
+                entry.key = Some("decode".into());
+                entry.folds.push(Fold::make(false, "decode-1", oracle.version("decode-1"), 20));
+                entry.folds.push(Fold::make(true, STATES[0], 7, 20));
+            }
+            if log.append(&oracle.batch(&entry)).is_ok() {
+                oracle.place_durable(entry);
             }
         }
         disk.kill();

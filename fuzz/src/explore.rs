@@ -12,7 +12,7 @@ use annals::planted::Bug;
 
 use crate::crash::{Depth, check_kill, check_power_cut, survivors};
 use crate::numbers::digest;
-use crate::oracle::{Broken, Oracle};
+use crate::oracle::{Broken, End, Oracle};
 use crate::program::Program;
 use crate::run::{Observe, run};
 
@@ -37,7 +37,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             steps: 3,
-            states: 110_000,
+            states: 505_000,
             time: Duration::from_secs(3_600),
             seed: 1,
             threads: 2,
@@ -116,7 +116,13 @@ pub struct Explorer {
 const SAMPLES: u64 = 6;
 
 /// In one of so many states recovery itself is crashed.
-const NESTED_OF: u64 = 16;
+const NESTED_OF: u64 = 64;
+
+/// In one of so many states every way of reading is tried in each opening.
+const AGAIN_OF: u64 = 4;
+
+/// In one of so many states every byte is compared with every index.
+const SCAN_OF: u64 = 32;
 
 impl Explorer {
     /// Has seen nothing yet.
@@ -131,42 +137,48 @@ impl Explorer {
         }
     }
 
-    /// Whether this is to be checked; counts it if so.
-    fn is_new(&self, fingerprint: u128, knowledge: u64) -> bool {
+    /// How deeply this is to be checked, if it was not yet; counts it then. A disk that
+    /// was checked with other knowledge is probed again only if readers keep
+    /// checkpoints, which go by what is appended.
+    fn is_new(&self, fingerprint: u128, knowledge: u64, oracle: &Oracle) -> Option<Depth> {
         let lock = |set| Mutex::lock(set).unwrap_or_else(PoisonError::into_inner);
         if !lock(&self.checked).insert((fingerprint, knowledge)) {
-            return false;
+            return None;
         }
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint);
         self.states.fetch_add(u64::from(disks), Ordering::Relaxed);
         self.checks.fetch_add(1, Ordering::Relaxed);
-        true
+        Some(Depth { probe: disks || !oracle.marks.is_empty(), ..self.depth(fingerprint) })
     }
 
     fn depth(&self, fingerprint: u128) -> Depth {
         let choice = digest(&(fingerprint, self.seed));
-        Depth { nested: choice.is_multiple_of(NESTED_OF), close: choice & 1 << 32 == 0 }
+        Depth {
+            probe: true,
+            nested: choice.is_multiple_of(NESTED_OF),
+            again: (choice >> 24).is_multiple_of(AGAIN_OF),
+            scan: (choice >> 8).is_multiple_of(SCAN_OF),
+            close: choice & 1 << 32 == 0,
+        }
     }
 }
 
 impl Observe for Explorer {
     fn moment(&self, disk: &SimStorage, oracle: &Oracle) -> Result<(), Broken> {
-        let knowledge = oracle.digest();
+        let knowledge = oracle.digest(End::Cut);
         let here = disk.fingerprint();
         // The same moment again, from another program: nothing new can follow.
-        if !self.is_new(here, knowledge ^ 1) {
+        let Some(depth) = self.is_new(here, !oracle.digest(End::Kill), oracle) else {
             return Ok(());
-        }
-        let killed = check_kill(&disk.fork(), oracle, self.depth(here));
+        };
+        let killed = check_kill(&disk.fork(), oracle, depth);
         let nested = killed.map_err(|broken| broken.within("after a kill"))?;
         self.nested.fetch_add(nested, Ordering::Relaxed);
         for fate in survivors(disk, SAMPLES, self.seed ^ digest(&here)) {
             let after = fate.of(disk);
             let fingerprint = after.fingerprint();
-            if !self.is_new(fingerprint, knowledge) {
-                continue;
-            }
-            let checked = check_power_cut(&after, oracle, self.depth(fingerprint));
+            let Some(depth) = self.is_new(fingerprint, knowledge, oracle) else { continue };
+            let checked = check_power_cut(&after, oracle, depth);
             let nested = checked.map_err(|broken| broken.within(format!("after {fate:?}")))?;
             self.nested.fetch_add(nested, Ordering::Relaxed);
         }

@@ -4,10 +4,13 @@
 //! changes the disk, every crash at that moment is tried on a copy: the log must
 //! open, hold what an oracle outside it says, and go on. [`explore`] does that for
 //! all short programs and for random long ones, [`faults`] makes each call fail,
+//! [`settled`] has one thread rest on what another has in flight,
 //! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
 //!
 //! * [`program`]: the language of steps
+//! * [`told`]: what is submitted
 //! * [`oracle`]: what was submitted, acknowledged and shown
+//! * [`marks`]: what cursors keep outside the log
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
@@ -21,7 +24,10 @@ pub mod damage;
 pub mod decode;
 pub mod explore;
 pub mod faults;
+pub mod marks;
 pub mod numbers;
 pub mod oracle;
 pub mod program;
 pub mod run;
+pub mod settled;
+pub mod told;

@@ -9,7 +9,8 @@ use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
 
 const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps N] [--threads N]
-            [--plant BUG] [--program 'S X B C A R O K T P<seed> D<call>.<seed>']
+            [--plant BUG] [--program 'S X B R N Z Q L M (each also with w or b behind it)
+                        I J Y V C A O K T P<seed> D<call>.<seed>']
             [--catch-all]";
 
 struct Arguments {

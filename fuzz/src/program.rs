@@ -6,48 +6,111 @@
 use std::fmt;
 use std::str::FromStr;
 
+use annals::Durability;
+
 use crate::numbers::{Numbers, narrow, wide};
+
+/// What an append carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    /// `S`: one small event.
+    Small,
+    /// `X`: one event of 700 bytes, across a sector.
+    Sector,
+    /// `B`: three events of two streams.
+    Batch,
+    /// `R`: an event that fills a segment, so that the log rolls unless the active
+    /// segment is empty.
+    Roll,
+    /// `N`: a snapshot alone; nothing if its stream has no event.
+    Snapshot,
+    /// `Z`: a named state alone.
+    State,
+    /// `Q`: a key alone.
+    Key,
+    /// `L`: a key and an event.
+    Keyed,
+    /// `M`: events of two streams, a snapshot that they lead to, a state and a key.
+    Mixed,
+}
+
+const WHATS: [(What, &str); 9] = [
+    (What::Small, "S"),
+    (What::Sector, "X"),
+    (What::Batch, "B"),
+    (What::Roll, "R"),
+    (What::Snapshot, "N"),
+    (What::State, "Z"),
+    (What::Key, "Q"),
+    (What::Keyed, "L"),
+    (What::Mixed, "M"),
+];
 
 /// One step of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// `S`: appends one small event.
-    Small,
-    /// `X`: appends one event of 700 bytes, across a sector.
-    Sector,
-    /// `B`: appends a batch of three events of two streams.
-    Batch,
+    /// An append: durable, with `w` behind it written, with `b` buffered.
+    Append(What, Durability),
+    /// `I`: submits three small batches, durable, written and buffered, and waits for
+    /// the last two.
+    Tickets,
+    /// `J`: submits two small batches buffered and one durable, and drops all tickets.
+    Dropped,
+    /// `Y`: makes everything durable.
+    Sync,
+    /// `V`: reads everything that was acknowledged.
+    View,
     /// `C`: appends with a wrong expectation, which must be refused.
     Conflict,
-    /// `A`: appends the last batch again, which must be recognised.
+    /// `A`: appends the last batch again, which must be recognised, or committed if a
+    /// crash took it.
     Again,
-    /// `R`: appends an event that fills a segment, so that the log rolls unless the
-    /// active segment is empty.
-    Roll,
     /// `O`: closes the log and opens it.
     Reopen,
     /// `K`: kills the process and opens the log.
     Kill,
-    /// `T`: reads on with a cursor.
+    /// `T`: reads on with a cursor of each visibility, and keeps their checkpoints.
     Tail,
     /// `P<seed>`: cuts the power and opens the log.
     Cut(u16),
-    /// `D<call>.<seed>`: appends 700 bytes, dies at that call of it, cuts the power
+    /// `D<call>.<seed>`: appends or syncs, dies at that call of it, cuts the power
     /// and opens the log; of some seeds the first opening is cut off as well.
     Die(u8, u16),
 }
 
+const fn durable(what: What) -> Op {
+    Op::Append(what, Durability::Durable)
+}
+
 /// The steps of which every short program is made.
-pub const STEPS: [Op; 9] = [
-    Op::Small,
-    Op::Sector,
-    Op::Batch,
-    Op::Conflict,
+pub const STEPS: [Op; 14] = [
+    durable(What::Small),
+    durable(What::Sector),
+    durable(What::Batch),
+    durable(What::Roll),
+    durable(What::Mixed),
+    durable(What::Snapshot),
+    Op::Append(What::Small, Durability::Written),
+    Op::Append(What::Sector, Durability::Buffered),
+    Op::Append(What::Key, Durability::Written),
+    Op::Sync,
     Op::Again,
-    Op::Roll,
     Op::Reopen,
     Op::Kill,
     Op::Tail,
+];
+
+/// The steps that are written as one letter.
+const LETTERS: [(Op, &str); 9] = [
+    (Op::Tickets, "I"),
+    (Op::Dropped, "J"),
+    (Op::Sync, "Y"),
+    (Op::View, "V"),
+    (Op::Conflict, "C"),
+    (Op::Again, "A"),
+    (Op::Reopen, "O"),
+    (Op::Kill, "K"),
+    (Op::Tail, "T"),
 ];
 
 /// A list of steps on a log that does not exist yet.
@@ -78,23 +141,43 @@ impl Program {
     pub fn random(seed: u64, longest: u64) -> Self {
         let mut numbers = Numbers::new(seed);
         let len = 4 + numbers.below(longest.saturating_sub(3));
-        let ops = (0..len).map(|_| match numbers.below(24) {
-            0..=5 => Op::Small,
-            6..=8 => Op::Sector,
-            9..=11 => Op::Batch,
-            12 => Op::Conflict,
-            13..=14 => Op::Again,
-            15..=16 => Op::Roll,
-            17 => Op::Reopen,
-            18 => Op::Kill,
-            19 => Op::Tail,
-            20 => Op::Cut(word(numbers.next())),
+        Self((0..len).map(|_| Self::random_op(&mut numbers)).collect())
+    }
+
+    fn random_op(numbers: &mut Numbers) -> Op {
+        let what = match numbers.below(16) {
+            0..=3 => What::Small,
+            4..=5 => What::Sector,
+            6..=7 => What::Batch,
+            8 => What::Roll,
+            9 => What::Snapshot,
+            10 => What::State,
+            11 => What::Key,
+            12..=13 => What::Keyed,
+            _ => What::Mixed,
+        };
+        let level = match numbers.below(4) {
+            0 => Durability::Buffered,
+            1 => Durability::Written,
+            _ => Durability::Durable,
+        };
+        match numbers.below(32) {
+            0..=15 => Op::Append(what, level),
+            16 => Op::Tickets,
+            17 => Op::Dropped,
+            18 => Op::Sync,
+            19 => Op::View,
+            20 => Op::Conflict,
+            21..=22 => Op::Again,
+            23 => Op::Reopen,
+            24..=25 => Op::Kill,
+            26..=27 => Op::Tail,
+            28..=29 => Op::Cut(word(numbers.next())),
             _ => {
                 let call = u8::try_from(1 + numbers.below(4)).unwrap_or(1);
                 Op::Die(call, word(numbers.next()))
             }
-        });
-        Self(ops.collect())
+        }
     }
 
     /// The program without one of its steps.
@@ -111,17 +194,21 @@ fn word(number: u64) -> u16 {
 impl fmt::Display for Op {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Small => out.write_str("S"),
-            Self::Sector => out.write_str("X"),
-            Self::Batch => out.write_str("B"),
-            Self::Conflict => out.write_str("C"),
-            Self::Again => out.write_str("A"),
-            Self::Roll => out.write_str("R"),
-            Self::Reopen => out.write_str("O"),
-            Self::Kill => out.write_str("K"),
-            Self::Tail => out.write_str("T"),
+            Self::Append(what, level) => {
+                let letter = WHATS.iter().find(|(of, _)| of == what).map(|(_, letter)| *letter);
+                let suffix = match level {
+                    Durability::Buffered => "b",
+                    Durability::Written => "w",
+                    _ => "",
+                };
+                write!(out, "{}{suffix}", letter.unwrap_or("?"))
+            }
             Self::Cut(seed) => write!(out, "P{seed}"),
             Self::Die(call, seed) => write!(out, "D{call}.{seed}"),
+            op => {
+                let letter = LETTERS.iter().find(|(of, _)| of == op).map(|(_, letter)| *letter);
+                out.write_str(letter.unwrap_or("?"))
+            }
         }
     }
 }
@@ -141,8 +228,16 @@ impl FromStr for Op {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || format!("no operation is written {text:?}");
-        if let Some(op) = STEPS.iter().find(|op| op.to_string() == text) {
+        if let Some((op, _)) = LETTERS.iter().find(|(_, letter)| *letter == text) {
             return Ok(*op);
+        }
+        let (letter, level) = match text.as_bytes() {
+            [_, b'b'] => (text.trim_end_matches('b'), Durability::Buffered),
+            [_, b'w'] => (text.trim_end_matches('w'), Durability::Written),
+            _ => (text, Durability::Durable),
+        };
+        if let Some((what, _)) = WHATS.iter().find(|(_, of)| *of == letter) {
+            return Ok(Self::Append(*what, level));
         }
         if let Some(seed) = text.strip_prefix('P') {
             return seed.parse().map(Self::Cut).map_err(|_| unknown());
@@ -172,14 +267,16 @@ mod tests {
             let program = Program::random(seed, 40);
             assert_eq!(program.to_string().parse::<Program>().unwrap(), program);
         }
-        assert!("S Q".parse::<Program>().is_err());
+        for wrong in ["S G", "Yw", "w", "b", "D1", "P"] {
+            assert!(wrong.parse::<Program>().is_err(), "{wrong}");
+        }
     }
 
     #[test]
     fn every_program_of_a_length_has_a_number_of_its_own() {
         let all: std::collections::HashSet<_> =
             (0..Program::count(3)).map(|number| Program::nth(3, number)).collect();
-        assert_eq!(all.len(), 729);
+        assert_eq!(all.len(), STEPS.len().pow(3));
         assert!(all.iter().all(|program| program.0.len() == 3));
     }
 }

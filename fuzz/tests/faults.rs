@@ -4,7 +4,8 @@ use annals_fuzz::faults::{CANONICAL, full_disk_heals, sweep};
 
 #[test]
 fn no_failed_call_is_followed_by_a_lie() {
-    let swept = sweep(&CANONICAL.parse().unwrap()).unwrap_or_else(|broken| panic!("{broken}"));
+    let swept =
+        sweep(&CANONICAL.parse().unwrap(), None).unwrap_or_else(|broken| panic!("{broken}"));
     println!("{} runs with a failing call, {} crash states after them", swept.runs, swept.states);
     assert!(swept.runs > 500, "{swept:?}");
 }

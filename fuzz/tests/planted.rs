@@ -1,7 +1,7 @@
 //! Every bug that can be planted is seen by a harness that passes without it.
 //!
-//! That they pass without is shown by the tests `explore`, `faults` and `damage`,
-//! which do the same with nothing planted.
+//! That they pass without is shown by the tests `explore`, `faults`, `damage` and
+//! `settled`, which do the same with nothing planted.
 
 use annals_fuzz::bugs::catch;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use annals::{Expected, Uuid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -58,6 +59,19 @@ pub(crate) enum Command {
     /// Each damage is named with its file, offset and cause, and the exit code is then 1.
     /// A tail that a killed writer did not finish is no damage.
     Verify(OneLog),
+    /// Say what mending a damaged log would do and lose; do it with `--apply`.
+    ///
+    /// The exit code is 0 if there is nothing to do, 1 if there is; with `--apply` 0 if the
+    /// log is whole afterwards. Every file that changes is copied first, beside the log's
+    /// own files.
+    Repair(Repair),
+    /// Print what makes a shell complete commands and options.
+    ///
+    /// For bash, for instance: `annals completions bash >
+    /// ~/.local/share/bash-completion/completions/annals`.
+    Completions(Completions),
+    /// Write manual pages: one for the program and one for each command.
+    Man(Pages),
     /// The process that the tour kills.
     #[command(hide = true)]
     DemoWriter(OneLog),
@@ -96,16 +110,31 @@ pub(crate) struct Import {
     #[arg(long, value_name = "N", default_value_t = 256,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) batch: u32,
-    /// How safe a batch is before the next one starts.
+    /// How safe a batch is before it counts as accepted. Whatever is chosen, all of it is
+    /// synced at the end, and only what was synced is reported as imported.
     #[arg(long, value_enum, default_value_t = Durability::Durable)]
     pub(crate) durability: Durability,
 }
 
-/// How safe an append is when it returns.
+/// How safe an append is when it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Durability {
     /// Synced to the device: survives a power cut.
     Durable,
+    /// Handed to the operating system: survives a killed process.
+    Written,
+    /// In memory: it has its place, and is written soon after.
+    Buffered,
+}
+
+impl From<Durability> for annals::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Durable => Self::Durable,
+            Durability::Written => Self::Written,
+            Durability::Buffered => Self::Buffered,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +189,14 @@ pub(crate) struct Append {
     /// exists, or its version.
     #[arg(long, value_name = "any|none|exists|N", default_value = "any", value_parser = expected)]
     pub(crate) expect: Expected,
+    /// Append only if nothing was appended with this key before; otherwise print what the
+    /// first time came to.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) once: Option<String>,
+    /// How safe the event is when the answer is printed. The log is closed before the
+    /// command ends, which makes all of it durable.
+    #[arg(long, value_enum, default_value_t = Durability::Durable)]
+    pub(crate) durability: Durability,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +256,29 @@ pub(crate) struct Streams {
     /// Only the N longest, the longest first.
     #[arg(long, value_name = "N")]
     pub(crate) longest: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Do it. Without this nothing is changed.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pages {
+    /// Where to write them; made if it is not there. Without it they are printed, one
+    /// after the other.
+    pub(crate) dir: Option<PathBuf>,
 }
 
 fn expected(text: &str) -> Result<Expected, String> {

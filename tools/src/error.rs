@@ -44,6 +44,10 @@ pub(crate) enum Failure {
     #[error("{name}: {source}")]
     Input { name: String, source: io::Error },
 
+    /// A file or directory beside the log cannot be written.
+    #[error("{name}: {source}")]
+    Written { name: String, source: io::Error },
+
     /// The git program, or what it said.
     #[error("{0}")]
     Git(#[from] GitError),
@@ -97,6 +101,9 @@ impl Failure {
             Self::Input { .. } => {
                 Some("check that it is there, and that you may read it".to_owned())
             }
+            Self::Written { .. } => {
+                Some("check that you may write there, and that there is space".to_owned())
+            }
             Self::Stdout(_) => Some("free some space, or print elsewhere".to_owned()),
             Self::Usage { .. } => Some("`annals help` tells how each command is used".to_owned()),
             Self::Tour(_) => None,
@@ -130,7 +137,7 @@ fn log_advice(log: &str, error: &annals::Error) -> Option<String> {
         }
         Error::Corrupt(_) => format!(
             "nothing was changed; `annals verify {log}` names all of the damage; restore the log \
-             from a copy"
+             from a copy, or see with `annals repair {log}` what can be kept"
         ),
         Error::WouldDiscard(_) => "nothing was changed".to_owned(),
         Error::Poisoned { .. } => {

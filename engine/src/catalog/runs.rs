@@ -135,6 +135,7 @@ impl Filling {
                 };
                 table.insert(&event).map_err(|_| event.offset)
             }
+            Step::Snapshot(_) if planted::active(Bug::SnapshotLostAtReopen) => Ok(()),
             Step::Snapshot(step) => {
                 let kind = if step.head.state { Kind::State } else { Kind::Snapshot };
                 let name = step.fields.name(step.payload);
@@ -247,7 +248,7 @@ pub(crate) fn write(
     keep: bool,
 ) -> Result<LoadedRun> {
     if keep
-        && let Ok(file) = write_file(catalog, number, &bytes)
+        && let Ok(file) = write_file(&*catalog.storage, number, &bytes)
         && let Ok(Some(run)) = open(&file, catalog.mode)
     {
         return Ok(run);
@@ -255,8 +256,12 @@ pub(crate) fn write(
     Run::open(RunFile::Owned(bytes)).map_err(|_| index_damage(&name::run(number), number))
 }
 
-fn write_file(catalog: &Catalog, number: u64, bytes: &[u8]) -> io::Result<Arc<dyn StorageFile>> {
-    let storage = &*catalog.storage;
+/// Writes a run under a temporary name, then gives it its own.
+pub(crate) fn write_file(
+    storage: &dyn Storage,
+    number: u64,
+    bytes: &[u8],
+) -> io::Result<Arc<dyn StorageFile>> {
     let temporary = name::temporary_run(number);
     match storage.remove(&temporary) {
         Ok(()) => {}

@@ -22,6 +22,15 @@ pub(crate) struct Survey {
 
 /// Lists the directory. Segments must be files, and numbered without a gap from 1.
 pub(crate) fn survey(storage: &dyn Storage) -> Result<Survey> {
+    let survey = survey_with_gaps(storage)?;
+    match survey.gap() {
+        Some(missing) => Err(damage(missing, Damage::Missing)),
+        None => Ok(survey),
+    }
+}
+
+/// As `survey`, where segments may be missing.
+pub(crate) fn survey_with_gaps(storage: &dyn Storage) -> Result<Survey> {
     let mut survey = Survey::default();
     let entries = storage.list().map_err(|error| Error::io("list", &storage.describe(), error))?;
     for entry in entries {
@@ -43,15 +52,19 @@ pub(crate) fn survey(storage: &dyn Storage) -> Result<Survey> {
             Named::Run(_) | Named::Temporary | Named::Foreign => {}
         }
     }
-    for (expected, found) in (1..).zip(survey.segments.keys()) {
-        if expected != *found {
-            return Err(damage(expected, Damage::Missing));
-        }
-    }
     Ok(survey)
 }
 
 impl Survey {
+    /// The lowest number that is missing before the highest one.
+    pub(crate) fn gap(&self) -> Option<u64> {
+        let numbered = (1..).zip(self.segments.keys());
+        numbered
+            .into_iter()
+            .find(|(expected, found)| expected != *found)
+            .map(|(missing, _)| missing)
+    }
+
     /// The highest number; 0 if there is no segment.
     pub(crate) fn last(&self) -> u64 {
         self.segments.last_key_value().map_or(0, |(number, _)| *number)

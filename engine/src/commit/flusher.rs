@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::Committer;
-use crate::committed::Durability;
+
+/// How soon the flusher looks again at what another leader is about to sync.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What the flusher is to do.
 #[derive(Debug, Default)]
@@ -100,10 +102,18 @@ impl Committer {
             self.flusher.look_after(after.saturating_sub(age));
             return;
         }
+        // It never waits for others: the lead may be handed to the flusher at any time, and
+        // while it slept nobody would take it.
+        let leads = self.queue.lock().all_durable();
+        if leads {
+            self.lead_on();
+        }
         // A failure has poisoned the log: the next append, sync or close tells.
-        drop(self.settle_all(Durability::Durable, true));
+        if self.queue.lock().writable().is_err() {
+            return;
+        }
         if let Some(since) = self.queue.lock().not_durable_since {
-            self.flusher.look_after(after.saturating_sub(since.elapsed()));
+            self.flusher.look_after(after.saturating_sub(since.elapsed()).max(LOOK_AGAIN));
         }
     }
 }

@@ -144,7 +144,10 @@ impl Committer {
 
     /// Commits a batch and waits until it is as safe as asked.
     pub(crate) fn append(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
-        let request = Request { durability, waits: true };
+        let mut request = Request { durability, waits: true };
+        if planted::active(Bug::WrittenBeforeWrite) && durability == Durability::Written {
+            request.durability = Durability::Buffered;
+        }
         match self.commit(batch, request)? {
             Answer::Placed(placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
@@ -312,6 +315,9 @@ impl Committer {
     pub(crate) fn sync_all(&self) -> Result<()> {
         self.owner()?;
         self.queue.lock().usable()?;
+        if planted::active(Bug::SyncDoesNothing) {
+            return Ok(());
+        }
         self.settle_all(Durability::Durable, true)
     }
 
@@ -336,7 +342,7 @@ impl Committer {
             other => other.clone(),
         };
         let mut queue = self.queue.lock();
-        if matches!(queue.state, State::Poisoned(_)) {
+        if matches!(queue.state, State::Poisoned(_)) || planted::active(Bug::PoisonForgotten) {
             return;
         }
         queue.state = State::Poisoned(error);

@@ -361,6 +361,9 @@ impl Queue {
         }
         self.last_time = committed_at;
         self.next_position += wide(batch.len());
+        if planted::active(Bug::SnapshotTakesPosition) {
+            self.next_position += wide(batch.controls().len());
+        }
         self.undurable = true;
         let starts_clock = self.clock(request.durability);
         let waits = request.waits && request.durability > Durability::Buffered;

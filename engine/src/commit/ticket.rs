@@ -11,7 +11,7 @@ use std::{
 
 use super::Committer;
 use super::group::Group;
-use super::waiting::Wait;
+use super::waiting::{Role, Wait};
 use crate::committed::{Committed, Durability};
 use crate::error::Result;
 use crate::place::Place;
@@ -65,7 +65,11 @@ impl Ticket {
     /// Those of [`Log::append`](crate::Log::append).
     pub fn wait(mut self) -> Result<Committed> {
         if let Some((group, level)) = self.on.take() {
-            let role = self.committer.queue.lock().sit_down(&group, level);
+            // What is buffered is where it is to be: nobody leads for its sake.
+            let role = match level {
+                Durability::Buffered => Role::Wait,
+                _ => self.committer.queue.lock().sit_down(&group, level),
+            };
             self.committer.finish(Wait { group, level, role })?;
         }
         self.told()

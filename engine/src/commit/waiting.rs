@@ -75,6 +75,21 @@ impl Queue {
         }
     }
 
+    /// Everything that was placed gets durable, without anybody waiting for it. Returns
+    /// whether the caller leads; otherwise others do.
+    pub(super) fn all_durable(&mut self) -> bool {
+        let syncs = self.in_flight.as_ref().is_some_and(|flying| flying.syncs);
+        if self.groups.is_empty() && self.undurable && !syncs {
+            // Nothing to write, only to sync: a group without a batch.
+            self.open_group();
+        }
+        self.groups.iter_mut().for_each(|pending| pending.needs(Durability::Written));
+        if let Some(last) = self.groups.back_mut() {
+            last.needs(Durability::Durable);
+        }
+        self.role(false, true) == Role::Lead
+    }
+
     fn nth_last(&mut self, nth: usize) -> Option<&mut Pending> {
         self.groups.iter_mut().rev().nth(nth)
     }

@@ -9,6 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::horizon::Bound;
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::frame::BatchHead;
 use crate::record::layout::segment as layout;
@@ -63,7 +64,9 @@ pub(crate) fn resume(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> R
             return Ok(position);
         }
     }
-    let same_until = if same_log {
+    let same_until = if planted::active(Bug::DivergedTooFar) {
+        position
+    } else if same_log {
         last_of_epoch(shared, bound, checkpoint.epoch.as_u128())?.min(position)
     } else {
         0

@@ -71,7 +71,8 @@ fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
     // The last group in any case: its own sync is what nothing proves.
     let last = analysis.end.last_group;
     if last < end {
-        at = if last > data { at.min(last) } else { 0 };
+        let first = if planted::active(Bug::LastGroupRewritten) { last } else { at.min(last) };
+        at = if last > data { first } else { 0 };
     }
     while at < end {
         // The first block is there whole, whatever the length of the file says.

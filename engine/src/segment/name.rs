@@ -12,6 +12,8 @@ pub(crate) const READERS: &str = "readers";
 const SEGMENT_SUFFIX: &str = ".seg";
 const RUN_SUFFIX: &str = ".idx";
 const TEMPORARY_SUFFIX: &str = ".tmp";
+const REPAIR_PREFIX: &str = "repair-";
+const UNFINISHED_SUFFIX: &str = ".part";
 const DIGITS: usize = 20;
 
 /// What a name in the directory stands for.
@@ -40,6 +42,17 @@ pub(crate) fn run(number: u64) -> String {
 /// What a run is called until it is whole.
 pub(crate) fn temporary_run(number: u64) -> String {
     format!("{number:020}{RUN_SUFFIX}{TEMPORARY_SUFFIX}")
+}
+
+/// What the `nth` copy is called that a repair makes of a file, at `time` in nanoseconds
+/// since 1970. It is foreign to the log: never read, never touched.
+pub(crate) fn repair_copy(time: i64, nth: u64, original: &str) -> String {
+    format!("{REPAIR_PREFIX}{}-{nth}.{original}", time / 1_000_000_000)
+}
+
+/// What such a copy is called until it is whole.
+pub(crate) fn unfinished_copy(copy: &str) -> String {
+    format!("{copy}{UNFINISHED_SUFFIX}")
 }
 
 pub(crate) fn parse(name: &str) -> Named {
@@ -86,5 +99,11 @@ mod tests {
             assert_eq!(parse(foreign), Named::Foreign, "{foreign}");
         }
         assert_eq!(parse(&segment(0)), Named::Foreign);
+        for original in [&segment(7), &run(7), &temporary_run(7), CONTROL] {
+            let copy = repair_copy(1_700_000_000_123_456_789, 3, original);
+            assert_eq!(copy, format!("repair-1700000000-3.{original}"));
+            assert_eq!(parse(&copy), Named::Foreign);
+            assert_eq!(parse(&unfinished_copy(&copy)), Named::Foreign);
+        }
     }
 }

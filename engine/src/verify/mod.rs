@@ -78,9 +78,14 @@ pub fn verify(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(u64, u64)) -> 
         LockError::Held { pid } => Error::Locked { log: log.clone(), pid },
         LockError::Io(error) => Error::io("lock", &log, error),
     })?;
+    look(&*storage, progress)
+}
+
+/// As `verify`, by whoever keeps writers out already.
+pub(crate) fn look(storage: &dyn Storage, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     let mut report = Report::default();
     let mut findings = Findings::default();
-    let survey = match survey(&*storage) {
+    let survey = match survey(storage) {
         Ok(survey) => survey,
         // Without all its segments there is nothing to walk through.
         Err(error) => {
@@ -91,15 +96,17 @@ pub fn verify(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(u64, u64)) -> 
     };
     let how = How { mode: ReadMode::Pread, strict: false, write: false };
     let mut end = None;
-    match findings.take(analyse(&*storage, how, &|_, _| None))? {
+    match findings.take(analyse(storage, how, &|_, _| None))? {
         Some(Some(analysis)) => {
             end = Some((analysis.end.place, analysis.recovery.clean));
             report.recovery = Some(analysis.recovery);
         }
-        Some(None) if survey.segments.is_empty() => return Err(Error::NotFound { log }),
+        Some(None) if survey.segments.is_empty() => {
+            return Err(Error::NotFound { log: storage.describe() });
+        }
         Some(None) | None => {}
     }
-    check(&*storage, &survey, end, progress, &mut report, &mut findings)?;
+    check(storage, &survey, end, progress, &mut report, &mut findings)?;
     report.findings = findings.all;
     Ok(report)
 }

@@ -9,7 +9,7 @@ use crate::catalog::survey::Survey;
 use crate::error::{Damage, Result};
 use crate::io::Storage;
 use crate::place::Place;
-use crate::record::field::wide;
+use crate::record::field::{size, u32_at, wide};
 use crate::record::layout::{segment as layout, witness as witness_layout};
 use crate::record::walk::{EventStep, Step, Walk};
 use crate::segment::header::{Found, SegmentHeader};
@@ -134,11 +134,11 @@ impl<'a> Checker<'a> {
     /// Header, slots, and zeros around them.
     fn first_block(&self, segment: &Segment, block: &[u8], findings: &mut Findings) {
         let [a, b] = layout::SLOTS;
-        for (start, end) in [
-            (layout::LEN, a),
-            (a + witness_layout::LEN, b),
-            (b + witness_layout::LEN, layout::DATA),
-        ] {
+        // A later version's header may be longer: that is for that version.
+        let header = u32_at(block, layout::HEADER_LEN).map_or(layout::LEN, size);
+        for (start, end) in
+            [(header, a), (a + witness_layout::LEN, b), (b + witness_layout::LEN, layout::DATA)]
+        {
             let gap = block.get(start..end).unwrap_or_default();
             if let Some(at) = gap.iter().position(|byte| *byte != 0) {
                 findings.push(damage(segment, wide(start + at), Damage::NotZero));

@@ -35,7 +35,7 @@ const RANKS: [(usize, &[&str]); 8] = [
     (4, &["read", "watermark"]),
     (5, &["commit", "cursor", "recovery", "stats"]),
     (6, &["follower", "reader", "verify"]),
-    (7, &["log"]),
+    (7, &["log", "repair"]),
 ];
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use annals::{Batch, NewEvent, Uuid, limits};
+use annals::{Batch, Committed, Log, NewEvent, Uuid, limits};
 use serde::Serialize;
 
 use crate::cli::Append;
@@ -11,16 +11,22 @@ use crate::import::STDIN;
 use crate::json;
 use crate::open::{Missing, with_log};
 use crate::output::style::NAME;
-use crate::output::{Output, printable, units};
+use crate::output::{Output, level, printable, units};
 
-#[derive(Serialize)]
-struct Appended<'a> {
-    position: u64,
-    stream: &'a str,
-    version: u64,
-    id: String,
-    /// The event was there already, under this id.
+/// What came of it. Of an append that was done before, everything as it was then; the
+/// first batch with a key may have had no events, and then there is no position.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Appended {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    stream: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// It was there already, under this id or key.
     deduplicated: bool,
+    durability: &'static str,
 }
 
 pub(crate) fn run(asked: &Append, output: &mut Output) -> Result<Answer, Failure> {
@@ -45,30 +51,68 @@ pub(crate) fn run(asked: &Append, output: &mut Output) -> Result<Answer, Failure
     event = asked.tags.iter().fold(event, |event, tag| event.tag(tag));
     let mut batch = Batch::new();
     batch.write(&asked.stream, asked.expect, [event]);
+    if let Some(key) = &asked.once {
+        batch.once(key);
+    }
 
-    let committed = with_log(&asked.log, Missing::Make, |log| log.append(&batch).of(&asked.log))?;
-    let appended = Appended {
-        position: committed.first_position(),
-        stream: &asked.stream,
-        version: committed.version(&asked.stream).unwrap_or_default(),
-        id: id.to_string(),
-        deduplicated: committed.is_deduplicated(),
-    };
+    let appended = with_log(&asked.log, Missing::Make, |log| {
+        let committed = log.append_with(&batch, asked.durability.into()).of(&asked.log)?;
+        if committed.is_deduplicated() {
+            return first_time(log, asked, &committed);
+        }
+        Ok(Appended {
+            position: Some(committed.first_position()),
+            stream: asked.stream.clone(),
+            version: committed.version(&asked.stream),
+            id: Some(id.to_string()),
+            deduplicated: false,
+            durability: level(committed.durability()),
+        })
+    })?;
     print(output, &appended)?;
     Ok(Answer::Yes)
 }
 
-fn print(output: &mut Output, appended: &Appended<'_>) -> Result<(), Failure> {
+/// What the log has from the first time: under a key that may be another event than the
+/// one that was asked for.
+fn first_time(log: &Log, asked: &Append, committed: &Committed) -> Result<Appended, Failure> {
+    let mut appended = Appended {
+        position: None,
+        stream: asked.stream.clone(),
+        version: None,
+        id: None,
+        deduplicated: true,
+        durability: level(committed.durability()),
+    };
+    if committed.positions().is_empty() {
+        return Ok(appended);
+    }
+    let mut events = log.read_all().from(committed.first_position()).limit(1);
+    if let Some(event) = events.next().of(&asked.log)? {
+        appended.position = Some(event.position());
+        appended.stream = event.stream().to_owned();
+        appended.version = Some(event.version());
+        appended.id = Some(event.id().to_string());
+    }
+    Ok(appended)
+}
+
+fn print(output: &mut Output, appended: &Appended) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(appended);
     }
+    let (Some(position), Some(version), Some(id)) =
+        (appended.position, appended.version, &appended.id)
+    else {
+        return output.line(format_args!("nothing was appended: the key was used before"));
+    };
     let there = if appended.deduplicated { "  (it was there already)" } else { "" };
     output.line(format_args!(
-        "position {}  {NAME}{}{NAME:#}  version {}  id {}{there}",
-        units::count(appended.position),
-        printable(appended.stream),
-        units::count(appended.version),
-        appended.id
+        "position {}  {NAME}{}{NAME:#}  version {}  id {id}  {}{there}",
+        units::count(position),
+        printable(&appended.stream),
+        units::count(version),
+        appended.durability
     ))
 }
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use annals::Log;
 use serde::Serialize;
 
-use crate::cli::{Durability, Import};
+use crate::cli::Import;
 use crate::error::{Answer, Failure};
 use crate::git::History;
 use crate::import::{Counts, Importer, Input, ReadAhead};
 use crate::open::{Missing, with_log};
 use crate::output::progress::Progress;
-use crate::output::{Output, units};
+use crate::output::{Output, level, units};
 
 /// What was done, for `--json`. Printed also when an error ended it.
 #[derive(Serialize)]
@@ -24,23 +24,23 @@ struct Summary {
     /// Position of the log's last event.
     head: u64,
     seconds: f64,
+    /// How safe each batch was before it counted as accepted. All that is told here is
+    /// durable.
+    durability: &'static str,
     /// Whether the input was read to its end.
     complete: bool,
 }
 
 pub(crate) fn run(asked: &Import, output: &mut Output) -> Result<Answer, Failure> {
-    // There is one level so far; naming it keeps scripts right when there are more.
-    let Durability::Durable = asked.durability;
     let started = Instant::now();
     let source = match &asked.git {
         Some(repository) => Source::Git(repository, History::open(repository)?),
         None => Source::Lines(Input::open(asked.file.as_deref())?),
     };
     with_log(&asked.log, Missing::Make, |log| {
-        let batch = usize::try_from(asked.batch).unwrap_or(usize::MAX);
-        let done = append_all(log, &asked.log, source, batch);
+        let done = append_all(log, asked, source);
         let head = log.head();
-        print(output, &done, head, started.elapsed())?;
+        print(output, asked, &done, head, started.elapsed())?;
         done.outcome.map(|()| Answer::Yes)
     })
 }
@@ -60,12 +60,14 @@ struct Done {
     commits: Option<u64>,
 }
 
-fn append_all(log: &Log, path: &Path, source: Source<'_>, batch: usize) -> Done {
+fn append_all(log: &Log, asked: &Import, source: Source<'_>) -> Done {
+    let batch = usize::try_from(asked.batch).unwrap_or(usize::MAX);
+    let durability = asked.durability.into();
     match source {
         Source::Git(repository, mut history) => {
             let name = repository.display().to_string();
             let progress = Progress::events(None);
-            let importer = Importer::new(log, path, &name, batch);
+            let importer = Importer::new(log, &asked.log, &name, batch).durability(durability);
             let (counts, outcome) = importer.run(&mut history, |counts| {
                 progress.at(counts.imported);
             });
@@ -75,7 +77,7 @@ fn append_all(log: &Log, path: &Path, source: Source<'_>, batch: usize) -> Done 
             let (name, size) = (input.name.clone(), input.size);
             let taken = std::sync::Arc::clone(&input.taken);
             let progress = Progress::bytes(size);
-            let importer = Importer::new(log, path, &name, batch);
+            let importer = Importer::new(log, &asked.log, &name, batch).durability(durability);
             let (counts, outcome) = importer.run(ReadAhead::start(input), |counts| {
                 progress.at(taken.load(Ordering::Relaxed));
                 progress.say(units::counted(counts.imported, "event"));
@@ -85,14 +87,21 @@ fn append_all(log: &Log, path: &Path, source: Source<'_>, batch: usize) -> Done 
     }
 }
 
-fn print(output: &mut Output, done: &Done, head: u64, span: Duration) -> Result<(), Failure> {
+fn print(
+    output: &mut Output,
+    asked: &Import,
+    done: &Done,
+    head: u64,
+    span: Duration,
+) -> Result<(), Failure> {
     let Counts { imported, passed_over, batches } = done.counts;
     let complete = done.outcome.is_ok();
     if output.is_json() {
         let seconds = span.as_secs_f64();
-        return output
-            .object(&Summary { imported, passed_over, batches, head, seconds, complete })
-            .and_then(|()| output.flush());
+        let durability = level(asked.durability.into());
+        let summary =
+            Summary { imported, passed_over, batches, head, seconds, durability, complete };
+        return output.object(&summary).and_then(|()| output.flush());
     }
     let from = match done.commits {
         Some(commits) => format!(" from {}", units::counted(commits, "commit")),

@@ -5,6 +5,8 @@ mod demo;
 mod export;
 mod import;
 mod read;
+mod repair;
+mod shell;
 mod stat;
 mod streams;
 mod tail;
@@ -28,6 +30,9 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Streams(asked) => streams::run(&asked, &mut output)?,
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
+        Command::Repair(asked) => repair::run(&asked, &mut output)?,
+        Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,
+        Command::Man(asked) => shell::man(asked.dir.as_deref(), &mut output)?,
     };
     match output.flush() {
         // The answer stands, whether or not all of it was read.

@@ -118,7 +118,9 @@ fn print(output: &mut Output, path: &Path, report: &Report, span: Duration) -> R
             let found = units::counted(units::wide(found), "finding");
             output.line(format_args!(
                 "{BAD}{found}{BAD:#}: nothing was changed; keep a copy of the directory, and \
-                 restore the log from a copy that verifies"
+                 restore the log from a copy that verifies, or see with `annals repair {}` what \
+                 can be kept",
+                path.display()
             ))
         }
     }

@@ -3,23 +3,24 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use annals::{Batch, Expected, Log, Uuid};
+use annals::{Batch, Durability, Expected, Log, Uuid};
 use serde::Serialize;
 
+use super::flights::Flights;
 use crate::error::{Failure, OfLog};
 use crate::incoming::{Holder, Incoming, Item, ItemError, Refusal};
 
 /// A batch ends here, in bytes, however many events it has.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// What an import has done so far. What is counted as imported is committed.
+/// What an import has done so far. What is counted as imported is durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     /// Events that were appended.
     pub(crate) imported: u64,
     /// Events that the log, or the input itself, had already.
     pub(crate) passed_over: u64,
-    /// Batches that were committed.
+    /// Batches that they were in.
     pub(crate) batches: u64,
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct Importer<'l> {
     pending: Vec<Item>,
     /// Where in `pending` an id is.
     ids: HashMap<Uuid, usize>,
+    /// What was submitted and is not known to be in the log.
+    flights: Flights<'l>,
     counts: Counts,
 }
 
@@ -53,8 +56,16 @@ impl<'l> Importer<'l> {
             batch: Batch::new(),
             pending: Vec::new(),
             ids: HashMap::new(),
+            flights: Flights::new(log, Durability::Durable),
             counts: Counts::default(),
         }
+    }
+
+    /// How safe a batch is when the log answers for it. Whatever it is, only what is
+    /// durable is counted.
+    pub(crate) fn durability(mut self, durability: Durability) -> Self {
+        self.flights = Flights::new(self.log, durability);
+        self
     }
 
     /// Appends everything up to the end or the first error. What came before an error
@@ -70,7 +81,9 @@ impl<'l> Importer<'l> {
             let committed = self.commit(&mut on_batch);
             outcome = outcome.and(committed);
         }
-        (self.counts, outcome)
+        let settled = self.flights.finish(&mut self.counts).of(self.log_path);
+        on_batch(&self.counts);
+        (self.counts, outcome.and(settled))
     }
 
     fn take_all(
@@ -96,23 +109,27 @@ impl<'l> Importer<'l> {
         Ok(())
     }
 
-    /// Whether the same event is in the log or waits in the batch. Another one under
+    /// Whether the same event is in the log, under way to it, or waits in the batch. Another one under
     /// its id is an error.
-    fn is_known(&self, item: &Item) -> Result<bool, Failure> {
+    fn is_known(&mut self, item: &Item) -> Result<bool, Failure> {
         let Some(id) = item.event.id else { return Ok(false) };
-        let other = |holder| self.refuse(item, ItemError::Known { id, holder });
         if let Some(earlier) = self.ids.get(&id).and_then(|index| self.pending.get(*index)) {
             if item.event.has_content_of(&earlier.event) {
                 return Ok(true);
             }
-            return Err(other(Holder::Input(earlier.origin.clone())));
+            let holder = Holder::Input(earlier.origin.clone());
+            return Err(self.refuse(item, ItemError::Known { id, holder }));
+        }
+        if self.flights.has(id) {
+            self.flights.settle(&mut self.counts).of(self.log_path)?;
         }
         let Some(found) = self.log.event(id).of(self.log_path)? else { return Ok(false) };
         let found = found.as_event();
         if item.event.is_content_of(&found) {
             return Ok(true);
         }
-        Err(other(Holder::Log { position: found.position() }))
+        let holder = Holder::Log { position: found.position() };
+        Err(self.refuse(item, ItemError::Known { id, holder }))
     }
 
     fn add(&mut self, item: Item) -> Result<(), Failure> {
@@ -138,8 +155,8 @@ impl<'l> Importer<'l> {
         }
         let mut alone = Batch::new();
         write_to(&mut alone, &item.event);
-        match self.log.append(&alone) {
-            Ok(_) => Ok(()),
+        match alone.check() {
+            Ok(()) => Ok(()),
             Err(error) => Err(self.refuse(item, ItemError::Refused(error))),
         }
     }
@@ -153,13 +170,13 @@ impl<'l> Importer<'l> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.log.append(&self.batch).of(self.log_path)?;
-        self.counts.imported += u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
-        self.counts.batches += 1;
+        if self.flights.make_room(&mut self.counts).of(self.log_path)? {
+            on_batch(&self.counts);
+        }
+        let ids = self.ids.drain().map(|(id, _)| id).collect();
+        self.flights.start(&self.batch, ids).of(self.log_path)?;
         self.batch.clear();
         self.pending.clear();
-        self.ids.clear();
-        on_batch(&self.counts);
         Ok(())
     }
 }

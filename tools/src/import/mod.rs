@@ -2,6 +2,7 @@
 //! of them are appended.
 
 mod ahead;
+mod flights;
 mod importer;
 mod input;
 mod lines;

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::error::Failure;
 
 pub(crate) use event::EventTable;
-pub(crate) use text::printable;
+pub(crate) use text::{level, printable};
 
 /// Standard output, buffered.
 pub(crate) struct Output {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use annals::Durability;
+
 /// The text with its control characters spelled out: what is in a log must not move
 /// the cursor or ring the bell of who reads it.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
@@ -19,6 +21,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(spelled)
+}
+
+/// How safe something is, in one word.
+pub(crate) const fn level(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Durable => "durable",
+        Durability::Written => "written",
+        // More levels may come: none of them is less safe than this one.
+        _ => "buffered",
+    }
 }
 
 #[cfg(test)]

@@ -75,3 +75,45 @@ fn batches_end_at_8_mib() {
     assert_eq!((&done["imported"], &done["batches"]), (&json!(5), &json!(3)));
     annals(["verify", &room.log()]).fine();
 }
+
+#[test]
+fn an_import_of_any_durability_brings_the_same_events_in_the_same_order() {
+    let text = lines(5_000);
+    for durability in ["durable", "written", "buffered"] {
+        let room = Room::new();
+        let arguments =
+            ["import", &room.log(), "--json", "--batch", "10", "--durability", durability];
+        let done = annals_fed(arguments, text.as_bytes()).fine().object();
+        assert_eq!(done["durability"], json!(durability));
+        assert_eq!((&done["imported"], &done["batches"]), (&json!(5_000), &json!(500)));
+        assert_eq!(done["head"], json!(5_000), "all of it is durable at the end");
+        let exported = annals(["export", &room.log()]).fine().stdout;
+        let (given, found) = (parse_ids(&text), parse_ids(&exported));
+        assert_eq!(found.len(), 5_000);
+        assert!(given == found, "{durability}");
+    }
+}
+
+fn parse_ids(text: &str) -> Vec<String> {
+    let id = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].to_string();
+    text.lines().map(id).collect()
+}
+
+#[test]
+fn a_line_that_comes_again_while_its_batch_is_under_way_is_passed_over_or_refused() {
+    // One event a batch: the second line is read while the first one is being synced.
+    let room = Room::new();
+    let text = [line(1), line(2), line(1), line(2), line(3), line(2)].concat();
+    let arguments = ["import", &room.log(), "--json", "--batch", "1"];
+    let done = annals_fed(arguments, text.as_bytes()).fine().object();
+    assert_eq!((&done["imported"], &done["passed_over"]), (&json!(3), &json!(3)));
+
+    let room = Room::new();
+    let other = line(1).replace("Noted", "Crossed out");
+    let text = [line(1), line(2), other, line(3)].concat();
+    let arguments = ["import", &room.log(), "--json", "--batch", "1"];
+    let ran = annals_fed(arguments, text.as_bytes()).ends_with(1).says(&["line 3", "position 1"]);
+    let done = ran.object();
+    assert_eq!((&done["imported"], &done["complete"]), (&json!(2), &json!(false)));
+    assert_eq!(done["head"], json!(2), "nothing behind the refused line");
+}

@@ -23,6 +23,10 @@ mod outcome;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tail;

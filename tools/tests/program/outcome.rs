@@ -90,6 +90,21 @@ fn the_same_id_appends_once_and_another_event_under_it_is_refused() {
 }
 
 #[test]
+fn an_append_says_how_safe_it_is() {
+    let room = Room::new();
+    let log = room.log();
+    for (asked, position) in [("durable", 1), ("written", 2), ("buffered", 3)] {
+        let done = annals(["append", &log, "s", "--type", "T", "--durability", asked, "--json"]);
+        let done = done.fine().object();
+        assert_eq!((&done["durability"], &done["position"]), (&json!(asked), &json!(position)));
+    }
+    let plain = annals(["append", &log, "s", "--type", "T", "--durability", "written"]).fine();
+    assert!(plain.stdout.contains("written"), "{}", plain.stdout);
+    let default = annals(["append", &log, "s", "--type", "T", "--json"]).fine().object();
+    assert_eq!(default["durability"], json!("durable"));
+}
+
+#[test]
 fn wrong_usage_is_2() {
     let room = room_with(1);
     let log = room.log();
@@ -105,6 +120,7 @@ fn wrong_usage_is_2() {
         &["import", &log, "f", "--git", "."],
         &["import", &log, "--batch", "0"],
         &["import", &log, "--durability", "hopeful"],
+        &["append", &log, "s", "--type", "T", "--durability", "hopeful"],
         &["tail", &log, "--start", "--end"],
         &["tail", &log, "--idle-exit", "-1"],
         &["streams", &log, "--category", "a-b"],

@@ -130,7 +130,7 @@ fn tell(
         units::rate(counts.imported, "events", span),
         match counts.batches {
             1 => "1 batch, synced to the disk".to_owned(),
-            more => format!("{more} batches, each synced to the disk before the next"),
+            more => format!("{more} batches, all of them synced to the disk"),
         }
     ))?;
     tour.facts(
