@@ -36,7 +36,8 @@ fn an_expectation_holds_of_the_versions_that_it_names_and_of_no_others() {
             log.append(&batch(stream, 1)).unwrap();
         }
     }
-    let cases: [(Expected, fn(u64) -> bool); 6] = [
+    type Holds = fn(u64) -> bool;
+    let cases: [(Expected, Holds); 6] = [
         (Expected::Any, |_| true),
         (Expected::NoStream, |version| version == 0),
         (Expected::Exists, |version| version > 0),
