@@ -112,7 +112,8 @@ impl Log {
         let committer = Arc::new(Committer::new(Arc::clone(&catalog), watermark, settings, resume));
         committer.set_up_control();
         let horizon: Arc<dyn Horizon> = Arc::clone(&committer) as _;
-        let reader = Reader { shared: Shared { catalog, horizon } };
+        let shared = Shared { catalog, horizon };
+        let reader = Reader { shared, recovery: Some(recovery.clone()) };
         let threads = if settings.threads { start_threads(&committer)? } else { Vec::new() };
         let threads = Mutex::new(threads);
         let durability = options.durability;
@@ -300,8 +301,9 @@ impl Options {
         self.check()?;
         let follower = Follower::open(storage, mode_of(self), self.reads)?;
         let catalog = Arc::clone(&follower.catalog);
+        let recovery = follower.recovery.clone();
         let horizon: Arc<dyn Horizon> = follower;
-        Ok(Reader { shared: Shared { catalog, horizon } })
+        Ok(Reader { shared: Shared { catalog, horizon }, recovery })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event::OwnedEvent;
 use crate::horizon::{Bound, Reach};
 use crate::options::Options;
 use crate::read::{Loaded, LogRead, Shared, StreamRead, Streams, collect_streams};
+use crate::recovered::Recovery;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 
@@ -45,6 +46,7 @@ use crate::stats::Stats;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(crate) shared: Shared,
+    pub(crate) recovery: Option<Recovery>,
 }
 
 impl Reader {
@@ -214,6 +216,12 @@ impl Reader {
     pub fn has_writer(&self) -> Result<bool> {
         let storage = &*self.shared.catalog.storage;
         storage.writer_alive().map_err(|error| Error::io("lock", &storage.describe(), error))
+    }
+
+    /// What opening the log for reading found at its end: how it was closed, and what the
+    /// next writer will discard. `None` if a writer had it open.
+    pub const fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
     }
 
     /// The log's identity: random, made with it.

@@ -1,6 +1,6 @@
 //! Promises that no other file of tests names, on simulated storage. The table "Contract
 //! and tests" in DESIGN.md says where each promise is tested.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)]
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

@@ -469,3 +469,23 @@ fn while_another_writer_looks_for_the_end_what_was_served_stays_served() {
         assert!(reader.has_writer().unwrap());
     });
 }
+
+#[test]
+fn a_writer_that_comes_and_goes_between_two_looks_is_noticed() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    log.close().unwrap();
+    let reader = reader(&disk.another_process());
+    let mut cursor = reader.cursor(Start::Beginning).unwrap();
+    assert_eq!(drain(&mut cursor), [1]);
+    for n in 2..=4 {
+        // Gone before anybody looks.
+        let log = open(&disk);
+        append(&log, "a", 10, Durability::Durable);
+        log.close().unwrap();
+        until_it_looks();
+        assert_eq!(drain(&mut cursor), [n]);
+        assert_eq!(reader.head().unwrap(), n);
+    }
+}

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annals::{Expected, Uuid};
+use annals::{Expected, Filter, Timestamp, Uuid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::time;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -47,11 +49,13 @@ pub(crate) enum Command {
     Read(Read),
     /// Print events and follow the log, until Ctrl-C.
     ///
-    /// For a log that no other process writes. Starts at the first event unless told
-    /// otherwise.
+    /// Also while another process writes it. Starts at the first event unless told
+    /// otherwise, or at the first one since the time that was asked for.
     Tail(Tail),
     /// List streams and their versions.
     Streams(Streams),
+    /// Print the newest snapshot of a stream.
+    Snapshot(Snapshot),
     /// Print how much is in the log, and how it was last closed.
     Stat(OneLog),
     /// Read everything and check it; never writes.
@@ -150,12 +154,54 @@ pub(crate) struct Export {
     /// At most this many events.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Only events of this stream.
-    #[arg(long, value_name = "S")]
-    pub(crate) stream: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// The last event first.
     #[arg(long)]
     pub(crate) backward: bool,
+}
+
+/// Which events are wanted: what is said of different things must all hold.
+#[derive(Debug, Args)]
+pub(crate) struct Filters {
+    /// Only events of this stream; given several times, of any of them.
+    #[arg(long = "stream", value_name = "S")]
+    pub(crate) streams: Vec<String>,
+    /// Only events of streams of this category: the part of the name before the first
+    /// `-`; given several times, of any of them.
+    #[arg(long = "category", value_name = "C", value_parser = category)]
+    pub(crate) categories: Vec<String>,
+    /// Only events of this type; given several times, of any of them.
+    #[arg(long = "type", value_name = "T")]
+    pub(crate) types: Vec<String>,
+    /// Only events that carry this tag; given several times, all of them.
+    #[arg(long = "tag", value_name = "K")]
+    pub(crate) tags: Vec<String>,
+    /// Only events that belong to this; given several times, to any of them.
+    #[arg(long, value_name = "X")]
+    pub(crate) correlation: Vec<String>,
+    /// Only events that this caused; given several times, that any of them did.
+    #[arg(long, value_name = "X")]
+    pub(crate) caused_by: Vec<String>,
+    /// Only events that were recorded at this time or later (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only events that were recorded before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) before: Option<Timestamp>,
+}
+
+impl Filters {
+    /// As the library takes it, without the times.
+    pub(crate) fn filter(&self) -> Filter {
+        let filter = Filter::new();
+        let filter = self.streams.iter().fold(filter, |filter, name| filter.stream(name));
+        let filter = self.categories.iter().fold(filter, |filter, name| filter.category(name));
+        let filter = self.types.iter().fold(filter, |filter, name| filter.event_type(name));
+        let filter = self.tags.iter().fold(filter, |filter, tag| filter.tag(tag));
+        let filter = self.correlation.iter().fold(filter, |filter, text| filter.correlation(text));
+        self.caused_by.iter().fold(filter, |filter, text| filter.caused_by(text))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -232,9 +278,8 @@ pub(crate) struct Tail {
     /// Start behind the last event: only what is appended from now on.
     #[arg(long, group = "from")]
     pub(crate) end: bool,
-    /// Only events of this stream.
-    #[arg(long, value_name = "S")]
-    pub(crate) stream: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// End after this many events.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
@@ -256,6 +301,17 @@ pub(crate) struct Streams {
     /// Only the N longest, the longest first.
     #[arg(long, value_name = "N")]
     pub(crate) longest: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// The stream.
+    pub(crate) stream: String,
+    /// Print its bytes too; with `--json` as `data`, or as `data_base64`.
+    #[arg(long)]
+    pub(crate) show: bool,
 }
 
 #[derive(Debug, Args)]
@@ -291,6 +347,10 @@ fn expected(text: &str) -> Result<Expected, String> {
             .map(Expected::Exact)
             .map_err(|_| "it is any, none, exists or a version (0 or more)".to_owned()),
     }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    time::parse(text).map(|time| time.at).map_err(|error| error.to_string())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

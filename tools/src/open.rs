@@ -1,8 +1,9 @@
-//! Opening a log for a command, and closing it in every case.
+//! Opening a log for a command: to read it beside whoever writes it, or to write it, and
+//! then closing it in every case.
 
 use std::path::Path;
 
-use annals::{Log, Options};
+use annals::{Log, Options, Reader};
 
 use crate::error::{Failure, OfLog};
 
@@ -27,4 +28,10 @@ pub(crate) fn with_log<T>(
     let value = outcome?;
     closed?;
     Ok(value)
+}
+
+/// Opens the log at `path` for reading only: also while another process writes it, and
+/// where nothing can be written.
+pub(crate) fn reader(path: &Path) -> Result<Reader, Failure> {
+    Reader::open(path).of(path)
 }

@@ -1,7 +1,6 @@
 //! The view of the log, made anew and taken further.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use annals_index::Table;
 use parking_lot::RwLock;
@@ -19,6 +18,7 @@ use crate::place::Place;
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
 use crate::record::walk::Walk;
+use crate::recovered::Recovery;
 use crate::recovery::view_of;
 use crate::segment::header::SegmentHeader;
 use crate::segment::{Extent, ReadMode, Segment, scan};
@@ -30,14 +30,18 @@ pub(super) struct Built {
     pub(super) view: View,
     pub(super) origin: Origin,
     pub(super) active: Active,
+    /// What recovery found; unknown beside a writer.
+    pub(super) recovery: Option<Recovery>,
 }
 
 /// Makes the view of what was found.
 pub(super) fn build(storage: &dyn Storage, mode: ReadMode, found: Found) -> Result<Built> {
     match found {
         Found::Control(view, said) => beside_writer(storage, mode, view, said),
-        Found::Segments(analysis, end, alive) => {
+        Found::Segments(analysis, origin) => {
             let (log, header) = (analysis.log, analysis.header);
+            let settled = matches!(origin, Origin::Settled(..));
+            let recovery = settled.then(|| analysis.recovery.clone());
             let segment =
                 Arc::clone(analysis.segments.last().ok_or_else(|| {
                     crate::catalog::survey::damage(header.number, Damage::Missing)
@@ -60,9 +64,7 @@ pub(super) fn build(storage: &dyn Storage, mode: ReadMode, found: Found) -> Resu
                 walk,
                 filling,
             };
-            let origin =
-                if alive { Origin::Proven(end, Instant::now()) } else { Origin::Settled(end) };
-            Ok(Built { log, view, origin, active })
+            Ok(Built { log, view, origin, active, recovery })
         }
     }
 }
@@ -93,7 +95,8 @@ fn beside_writer(
     entries.push(entry);
     let active = Active::at_start(segment, &header, table);
     let origin = Origin::Control(control, said);
-    Ok(Built { log: said.log, view: View { entries, sources }, origin, active })
+    let view = View { entries, sources };
+    Ok(Built { log: said.log, view, origin, active, recovery: None })
 }
 
 impl Active {

@@ -47,10 +47,16 @@ impl Follower {
             (Origin::Proven(_, asked), true) if asked.elapsed() >= ASK_EVERY => {
                 self.look_anew(state)
             }
-            (Origin::Settled(_), false) => Ok(()),
+            // One may have come and gone since the last look.
+            (Origin::Settled(_, epoch), false) => {
+                if origin::last_epoch(&*self.catalog.storage) == *epoch {
+                    return Ok(());
+                }
+                self.look_anew(state)
+            }
             // What was served stays served until the writer says how far it is. One whose
             // file was deleted still stores into what is mapped here.
-            (Origin::Settled(_) | Origin::Proven(..), true) => {
+            (Origin::Settled(..) | Origin::Proven(..), true) => {
                 live().map_or(Ok(()), |_| self.look_anew(state))
             }
             (Origin::Control(_, said), true) => match live() {
@@ -108,7 +114,7 @@ impl Follower {
         let state = self.state.lock();
         let waits_on = match &state.origin {
             Origin::Control(view, _) => Some(view.clone()),
-            Origin::Settled(_) | Origin::Proven(..) => None,
+            Origin::Settled(..) | Origin::Proven(..) => None,
         };
         drop(state);
         match waits_on {

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::place::Place;
 use crate::record::walk::Walk;
+use crate::recovered::Recovery;
 use crate::segment::{ReadMode, Segment};
 use crate::visibility::Visibility;
 use origin::Origin;
@@ -40,6 +41,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Follower {
     pub(crate) catalog: Arc<Catalog>,
+    /// What opening found at the log's end; unknown beside a writer.
+    pub(crate) recovery: Option<Recovery>,
     /// What reads that are no cursors see.
     visibility: Visibility,
     state: Mutex<State>,
@@ -90,6 +93,7 @@ impl Follower {
         let found = origin::find(&*storage, mode, None, origin::PATIENCE)?
             .ok_or(Error::NotFound { log })?;
         let built = build::build(&*storage, mode, found)?;
+        let recovery = built.recovery;
         let catalog = Catalog::new(storage, built.log, mode, built.view, true);
         let state =
             State { origin: built.origin, looked: Instant::now(), life: 1, active: built.active };
@@ -98,13 +102,14 @@ impl Follower {
         #[cfg(feature = "async")]
         let made = Arc::new_cyclic(|this| Self {
             catalog,
+            recovery: recovery.clone(),
             visibility,
             state,
             waiters: waiters::Waiters::default(),
             this: this.clone(),
         });
         #[cfg(not(feature = "async"))]
-        let made = Arc::new(Self { catalog, visibility, state });
+        let made = Arc::new(Self { catalog, recovery, visibility, state });
         Ok(made)
     }
 

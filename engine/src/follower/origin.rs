@@ -25,8 +25,10 @@ const TRY_EVERY: Duration = Duration::from_millis(2);
 pub(super) enum Origin {
     /// A live writer says it.
     Control(ControlView, Said),
-    /// There is no writer: everything up to here was made durable.
-    Settled(End),
+    /// There is no writer: everything up to here was made durable. With the epoch of the
+    /// last writer, as far as its control file tells: another one may come and go between
+    /// two looks.
+    Settled(End, Option<u128>),
     /// There is a writer and no control file: up to here the segments prove that the log
     /// was durable, when they were asked.
     Proven(End, Instant),
@@ -36,7 +38,7 @@ impl Origin {
     pub(super) fn end(&self, visibility: Visibility) -> End {
         match self {
             Self::Control(view, _) => view.end(visibility),
-            Self::Settled(end) | Self::Proven(end, _) => *end,
+            Self::Settled(end, _) | Self::Proven(end, _) => *end,
         }
     }
 }
@@ -44,8 +46,8 @@ impl Origin {
 /// What was found, to build a view of.
 pub(super) enum Found {
     Control(ControlView, Said),
-    /// The end that may be served, and whether there is a writer.
-    Segments(Box<Analysis>, End, bool),
+    /// What the segments say, and what it rests on.
+    Segments(Box<Analysis>, Origin),
 }
 
 /// Looks for the log's end. `None` if there is no log. `known` is the log that it must
@@ -88,6 +90,11 @@ pub(super) fn live(storage: &dyn Storage, known: Option<u128>) -> Option<(Contro
     fits.then_some((view, said))
 }
 
+/// The epoch of the last writer, dead or alive, if its control file tells.
+pub(super) fn last_epoch(storage: &dyn Storage) -> Option<u128> {
+    Some(ControlView::open(storage).ok()?.said()?.epoch)
+}
+
 /// Without a writer: the end is found as recovery finds it, and what is not known to be
 /// durable is synced; a sync works on a file that is open for reading. Where that fails,
 /// up to the end that the segments prove. `None` if a writer comes in between.
@@ -97,6 +104,7 @@ fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>
         Err(LockError::Held { .. }) => return Ok(None),
         Err(LockError::Io(error)) => return Err(Error::io("lock", &storage.describe(), error)),
     };
+    let epoch = last_epoch(storage);
     let Some(analysis) = read(storage, mode)? else { return Ok(Some(None)) };
     let end = (analysis.end.place, analysis.end.next_position - 1);
     let clean = analysis.recovery.clean;
@@ -104,14 +112,14 @@ fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>
         analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
     let synced = clean || scanned.all(|segment| segment.file().sync_data().is_ok());
     let end = if synced { end } else { proven_end(&analysis)? };
-    Ok(Some(Some(Found::Segments(Box::new(analysis), end, false))))
+    Ok(Some(Some(Found::Segments(Box::new(analysis), Origin::Settled(end, epoch)))))
 }
 
 /// Beside a writer that says nothing: up to the end that its groups and its witness prove.
 fn proven(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Found>> {
     let Some(analysis) = read(storage, mode)? else { return Ok(None) };
     let end = proven_end(&analysis)?;
-    Ok(Some(Found::Segments(Box::new(analysis), end, true)))
+    Ok(Some(Found::Segments(Box::new(analysis), Origin::Proven(end, Instant::now()))))
 }
 
 fn read(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Analysis>> {

@@ -2,12 +2,12 @@
 
 use std::io::{self, IsTerminal};
 
-use annals::{Event, Log};
+use annals::Event;
 
 use crate::cli::Export;
 use crate::error::{Answer, Failure, OfLog};
 use crate::json;
-use crate::open::{Missing, with_log};
+use crate::open::reader;
 use crate::output::Output;
 use crate::output::progress::Progress;
 
@@ -15,22 +15,18 @@ use crate::output::progress::Progress;
 const PROGRESS_EVENTS: u64 = 1 << 10;
 
 pub(crate) fn run(asked: &Export, output: &mut Output) -> Result<Answer, Failure> {
-    with_log(&asked.log, Missing::Refuse, |log| {
-        let mut lines = Lines::new(output, log.head());
-        match &asked.stream {
-            Some(stream) => of_stream(log, asked, stream, &mut lines)?,
-            None => of_log(log, asked, &mut lines)?,
-        }
-        output.flush()?;
-        Ok(Answer::Yes)
-    })
-}
-
-fn of_log(log: &Log, asked: &Export, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    let Some(from) = asked.after.checked_add(1) else { return Ok(()) };
-    let mut events = log.read_all().from(from);
+    let log = reader(&asked.log)?;
+    let mut lines = Lines::new(output, log.head().of(&asked.log)?);
+    let Some(from) = asked.after.checked_add(1) else { return Ok(Answer::Yes) };
+    let mut events = log.read_all().from(from).filter(asked.filters.filter());
     if let Some(until) = asked.until {
         events = events.to(until);
+    }
+    if let Some(since) = asked.filters.since {
+        events = events.since(since);
+    }
+    if let Some(before) = asked.filters.before {
+        events = events.before(before);
     }
     if let Some(limit) = asked.limit {
         events = events.limit(limit);
@@ -41,36 +37,7 @@ fn of_log(log: &Log, asked: &Export, lines: &mut Lines<'_>) -> Result<(), Failur
     while let Some(event) = events.next().of(&asked.log)? {
         lines.print(&event)?;
     }
-    Ok(())
-}
-
-/// Positions grow along a stream, so what lies outside of them is at its two ends.
-fn of_stream(
-    log: &Log,
-    asked: &Export,
-    stream: &str,
-    lines: &mut Lines<'_>,
-) -> Result<(), Failure> {
-    let mut left = asked.limit.unwrap_or(u64::MAX);
-    let until = asked.until.unwrap_or(u64::MAX);
-    let mut events = log.read(stream);
-    if asked.backward {
-        events = events.backward();
-    }
-    while left > 0 {
-        let Some(event) = events.next().of(&asked.log)? else { break };
-        let position = event.position();
-        let (before, behind) = (position <= asked.after, position > until);
-        let done = if asked.backward { before } else { behind };
-        if done {
-            break;
-        }
-        if !before && !behind {
-            lines.print(&event)?;
-            left -= 1;
-        }
-    }
-    Ok(())
+    Ok(Answer::Yes)
 }
 
 /// Prints lines, and how far that has got.

@@ -7,6 +7,7 @@ mod import;
 mod read;
 mod repair;
 mod shell;
+mod snapshot;
 mod stat;
 mod streams;
 mod tail;
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Read(asked) => read::run(&asked, &mut output)?,
         Command::Tail(asked) => tail::run(&asked, &mut output)?,
         Command::Streams(asked) => streams::run(&asked, &mut output)?,
+        Command::Snapshot(asked) => snapshot::run(&asked, &mut output)?,
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
         Command::Repair(asked) => repair::run(&asked, &mut output)?,

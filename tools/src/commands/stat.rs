@@ -6,7 +6,7 @@ use annals::{Discarded, Recovery};
 use serde::Serialize;
 
 use crate::error::{Answer, Failure, OfLog};
-use crate::open::{Missing, with_log};
+use crate::open::reader;
 use crate::output::style::{DIM, HEADING};
 use crate::output::{Output, units};
 
@@ -16,13 +16,19 @@ struct Stat<'a> {
     head: u64,
     events: u64,
     streams: u64,
+    snapshots: u64,
+    states: u64,
+    keys: u64,
     segments: u64,
     segment_bytes: u64,
     index_runs: u64,
     index_bytes: u64,
     other_bytes: u64,
+    bytes: u64,
+    /// Unknown while a writer has it open.
     #[serde(flatten)]
-    opened: Opened<'a>,
+    opened: Option<Opened<'a>>,
+    writer_alive: bool,
 }
 
 /// What opening a log found at its end, as it is told in every command.
@@ -54,32 +60,34 @@ impl From<&Recovery> for Opened<'_> {
 }
 
 pub(crate) fn run(path: &Path, output: &mut Output) -> Result<Answer, Failure> {
-    with_log(path, Missing::Refuse, |log| {
-        let stats = log.stats().of(path)?;
-        let stat = Stat {
-            log: stats.log.to_string(),
-            head: stats.head,
-            events: stats.events,
-            streams: stats.streams,
-            segments: stats.segments,
-            segment_bytes: stats.segment_bytes,
-            index_runs: stats.index_runs,
-            index_bytes: stats.index_bytes,
-            other_bytes: stats.other_bytes,
-            opened: log.recovery().into(),
-        };
-        if output.is_json() {
-            output.object(&stat)?;
-        } else {
-            print(output, &stat, log.recovery())?;
-        }
-        output.flush()?;
-        Ok(Answer::Yes)
-    })
+    let log = reader(path)?;
+    let stats = log.stats().of(path)?;
+    let stat = Stat {
+        log: stats.log.to_string(),
+        head: stats.head,
+        events: stats.events,
+        streams: stats.streams,
+        snapshots: stats.snapshots,
+        states: stats.states,
+        keys: stats.keys,
+        segments: stats.segments,
+        segment_bytes: stats.segment_bytes,
+        index_runs: stats.index_runs,
+        index_bytes: stats.index_bytes,
+        other_bytes: stats.other_bytes,
+        bytes: stats.segment_bytes + stats.index_bytes + stats.other_bytes,
+        opened: log.recovery().map(Opened::from),
+        writer_alive: log.recovery().is_none(),
+    };
+    if output.is_json() {
+        output.object(&stat)?;
+    } else {
+        print(output, &stat, log.recovery())?;
+    }
+    Ok(Answer::Yes)
 }
 
-fn print(output: &mut Output, stat: &Stat<'_>, recovery: &Recovery) -> Result<(), Failure> {
-    let total = stat.segment_bytes + stat.index_bytes + stat.other_bytes;
+fn print(output: &mut Output, stat: &Stat<'_>, recovery: Option<&Recovery>) -> Result<(), Failure> {
     let mut row = |name: &str, value: String| {
         output.line(format_args!("{HEADING}{name:<12}{HEADING:#}{value}"))
     };
@@ -87,6 +95,9 @@ fn print(output: &mut Output, stat: &Stat<'_>, recovery: &Recovery) -> Result<()
     row("head", format!("position {}", units::count(stat.head)))?;
     row("events", units::count(stat.events))?;
     row("streams", units::count(stat.streams))?;
+    row("snapshots", units::count(stat.snapshots))?;
+    row("states", units::count(stat.states))?;
+    row("keys", units::count(stat.keys))?;
     row(
         "segments",
         format!("{:<10}{}", units::count(stat.segments), units::bytes(stat.segment_bytes)),
@@ -96,6 +107,9 @@ fn print(output: &mut Output, stat: &Stat<'_>, recovery: &Recovery) -> Result<()
         format!("{:<10}{}", units::counted(stat.index_runs, "run"), units::bytes(stat.index_bytes)),
     )?;
     row("other", format!("{:<10}{}", "", units::bytes(stat.other_bytes)))?;
-    row("in all", format!("{:<10}{}", "", units::bytes(total)))?;
-    row("last close", format!("{DIM}{recovery}{DIM:#}"))
+    row("in all", format!("{:<10}{}", "", units::bytes(stat.bytes)))?;
+    match recovery {
+        Some(recovery) => row("last close", format!("{DIM}{recovery}{DIM:#}")),
+        None => row("writer", format!("{DIM}has it open{DIM:#}")),
+    }
 }

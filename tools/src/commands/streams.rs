@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use annals::Log;
+use annals::Reader;
 use serde::Serialize;
 
 use crate::cli::Streams;
 use crate::error::{Answer, Failure, OfLog};
-use crate::open::{Missing, with_log};
-use crate::output::style::NAME;
+use crate::open::reader;
+use crate::output::style::{DIM, NAME};
 use crate::output::{Output, printable, units};
 
 /// Where versions are not known beforehand, their column has this width.
@@ -19,24 +19,25 @@ const VERSION_WIDTH: usize = 10;
 struct Stream<'a> {
     stream: &'a str,
     version: u64,
+    /// Version of its newest snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<u64>,
 }
 
 pub(crate) fn run(asked: &Streams, output: &mut Output) -> Result<Answer, Failure> {
-    with_log(&asked.log, Missing::Refuse, |log| {
-        match asked.longest {
-            Some(most) => print_longest(log, asked, most, output)?,
-            None => {
-                each(log, asked, |name, version| print(output, VERSION_WIDTH, name, version))?;
-            }
-        }
-        output.flush()?;
-        Ok(Answer::Yes)
-    })
+    let log = &reader(&asked.log)?;
+    match asked.longest {
+        Some(most) => print_longest(log, asked, most, output)?,
+        None => each(log, asked, |name, version| {
+            print(output, log, asked, VERSION_WIDTH, name, version)
+        })?,
+    }
+    Ok(Answer::Yes)
 }
 
 /// Hands on the streams that were asked for, sorted by name.
 fn each(
-    log: &Log,
+    log: &Reader,
     asked: &Streams,
     mut take: impl FnMut(&str, u64) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -59,7 +60,7 @@ fn each(
 
 /// Keeps no more than `most` names in memory, however many streams there are.
 fn print_longest(
-    log: &Log,
+    log: &Reader,
     asked: &Streams,
     most: usize,
     output: &mut Output,
@@ -76,18 +77,28 @@ fn print_longest(
     let longest = longest.into_sorted_vec();
     let width = longest.first().map_or(0, |Reverse((version, _))| units::count(*version).len());
     for Reverse((version, Reverse(name))) in &longest {
-        print(output, width, name, *version)?;
+        print(output, log, asked, width, name, *version)?;
     }
     Ok(())
 }
 
-fn print(output: &mut Output, width: usize, stream: &str, version: u64) -> Result<(), Failure> {
+fn print(
+    output: &mut Output,
+    log: &Reader,
+    asked: &Streams,
+    width: usize,
+    stream: &str,
+    version: u64,
+) -> Result<(), Failure> {
+    let snapshot = log.snapshot(stream).of(&asked.log)?.map(|snapshot| snapshot.version());
     if output.is_json() {
-        return output.object(&Stream { stream, version });
+        return output.object(&Stream { stream, version, snapshot });
     }
+    let snapshot = snapshot.map(|version| format!("  {DIM}snapshot at {version}{DIM:#}"));
     output.line(format_args!(
-        "{:>width$}  {NAME}{}{NAME:#}",
+        "{:>width$}  {NAME}{}{NAME:#}{}",
         units::count(version),
-        printable(stream)
+        printable(stream),
+        snapshot.unwrap_or_default()
     ))
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use annals::{Cursor, Event, Log, Start};
+use annals::{Cursor, CursorOptions, Start};
 
 use crate::cli::Tail;
 use crate::error::{Answer, Failure, OfLog};
-use crate::open::{Missing, with_log};
+use crate::open::reader;
 use crate::output::{EventTable, Output};
 
 /// How long Ctrl-C may go unseen.
@@ -16,26 +16,27 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(asked: &Tail, output: &mut Output) -> Result<Answer, Failure> {
     let stopped = stop_on_interrupt()?;
-    with_log(&asked.log, Missing::Refuse, |log| {
-        let start = match asked.after {
-            Some(position) => Start::After(position),
-            None if asked.end => Start::End,
-            None => Start::Beginning,
-        };
-        let cursor = log.cursor(start).of(&asked.log)?;
-        follow(log, asked, cursor, &stopped, output)?;
-        Ok(Answer::Yes)
-    })
+    let log = reader(&asked.log)?;
+    let start = match (asked.after, asked.filters.since) {
+        (Some(position), _) => Start::After(position),
+        (None, _) if asked.end => Start::End,
+        (None, Some(time)) => Start::At(time),
+        (None, None) => Start::Beginning,
+    };
+    let options = CursorOptions::new().filter(asked.filters.filter());
+    let cursor = log.cursor_with(start, &options).of(&asked.log)?;
+    let table = EventTable::of_log(log.head().of(&asked.log)?);
+    follow(asked, cursor, table, &stopped, output)?;
+    Ok(Answer::Yes)
 }
 
 fn follow(
-    log: &Log,
     asked: &Tail,
     mut cursor: Cursor,
+    mut table: EventTable,
     stopped: &AtomicBool,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let mut table = EventTable::of_log(log.head());
     let mut left = asked.count.unwrap_or(u64::MAX);
     let mut last_printed = Instant::now();
     while left > 0 && !stopped.load(Ordering::Relaxed) {
@@ -48,7 +49,12 @@ fn follow(
             if left == 0 || stopped.load(Ordering::Relaxed) {
                 break;
             }
-            if is_asked_for(asked, &event) {
+            let time = event.recorded_at();
+            if asked.filters.before.is_some_and(|before| time >= before) {
+                // Times never run backwards: none of those that come is meant.
+                return output.flush();
+            }
+            if asked.filters.since.is_none_or(|since| time >= since) {
                 table.print(output, &event)?;
                 left -= 1;
                 last_printed = Instant::now();
@@ -60,11 +66,7 @@ fn follow(
     Ok(())
 }
 
-fn is_asked_for(asked: &Tail, event: &Event<'_>) -> bool {
-    asked.stream.as_deref().is_none_or(|stream| stream == event.stream())
-}
-
-/// Turns Ctrl-C into a wish to end, so that the log is closed.
+/// Turns Ctrl-C into a wish to end, so that all is printed and the exit code is 0.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stopped = Arc::new(AtomicBool::new(false));
     let handler = Arc::clone(&stopped);

@@ -9,6 +9,8 @@ mod line_out;
 pub(crate) use line_in::parse;
 pub(crate) use line_out::write_event;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 /// The text of `bytes`, if they are one JSON value that fits on a line, with nothing
@@ -25,6 +27,11 @@ pub(crate) fn as_json_text(bytes: &[u8]) -> Option<&str> {
 /// The JSON value in `text`, without white space around it, byte for byte.
 pub(crate) fn trimmed(text: &str) -> serde_json::Result<&str> {
     serde_json::from_str::<&RawValue>(text).map(RawValue::get)
+}
+
+/// Bytes as base64, as they stand in a line.
+pub(crate) fn base64_text(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// What is wrong with a text, without the place, which is told in other words.

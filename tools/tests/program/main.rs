@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
+mod beside_kills;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod demo;

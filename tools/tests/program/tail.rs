@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{annals, command, room_with};
+use crate::support::{annals, annals_fed, command, lines, room_with};
 
 const NONE: [u64; 0] = [];
 
@@ -46,19 +46,26 @@ fn a_start_behind_the_head_is_an_error_that_says_where_it_may_start() {
 }
 
 #[test]
-fn while_it_follows_nobody_else_writes() {
+fn it_follows_what_another_process_writes() {
     let room = room_with(5);
-    let mut following = follow(&room.log());
-    let ran = annals(["append", &room.log(), "s", "--type", "T"]).ends_with(3);
-    ran.says(&["locked", &following.id().to_string(), "what to do"]);
-    following.kill().unwrap();
-    following.wait().unwrap();
-    annals(["append", &room.log(), "s", "--type", "T"]).fine();
+    let log = room.log();
+    let tail = ["tail", &log, "--json", "--count", "8", "--idle-exit", "60", "--type", "Noted"];
+    let following = command().args(tail).stdout(Stdio::piped()).spawn().unwrap();
+    annals(["append", &log, "s", "--type", "Other"]).fine();
+    annals_fed(["import", &log, "--batch", "1"], lines(8).as_bytes()).fine();
+    let output = following.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let positions: Vec<_> =
+        events.iter().map(|event| event["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, [1, 2, 3, 4, 5, 7, 8, 9], "6 is of another type");
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_it_well_and_closes_the_log() {
+fn an_interrupt_ends_it_well() {
     let room = room_with(5);
     let mut following = follow(&room.log());
     let sent = std::process::Command::new("kill")
