@@ -13,6 +13,9 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+#[cfg(unix)]
+mod full;
+#[cfg(test)]
 mod git;
 #[cfg(test)]
 mod growth;
