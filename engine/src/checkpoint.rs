@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// not the one that the reader saw is refused with
 /// [`Error::Diverged`](crate::Error::Diverged).
 ///
+/// Start with the [visibility](crate::CursorOptions::visibility) that it was made with: to a
+/// cursor that asks for durable events, one that is written and not durable yet is not there.
+///
 /// Made by [`Cursor::checkpoint`](crate::Cursor::checkpoint). As text it is
 /// `log/epoch/position`, which parses back.
 ///

@@ -10,6 +10,8 @@ use crate::expected::Expected;
 use crate::recovered::Recovery;
 
 /// The result of everything that can fail here.
+///
+/// [`Error`] is what it is unless another one is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call did not do what was asked.

@@ -58,6 +58,8 @@ impl Reader {
     /// and keeps writers out meanwhile: for more than some 20 ms, and one that opens the log
     /// then is told [`Locked`](crate::Error::Locked).
     ///
+    /// The [guide to tailing](crate::guide::tailing#from-another-process) has an example.
+    ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no log,
     /// [`Error::Corrupt`](crate::Error::Corrupt) if acknowledged data was hurt,

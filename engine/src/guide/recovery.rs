@@ -122,9 +122,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What can be mended, and what is lost by that, is told by
+//! [`plan_repair`](crate::plan_repair), which writes nothing;
+//! [`apply_repair`](crate::apply_repair) does it, after it has copied every file that will
+//! change. The log is kept up to the last whole group before the damage, and the rest is moved
+//! aside.
+//!
 //! Indexes, the control file and everything else but the segments are derived. If they are
-//! missing, stale or damaged they are made again from the log; you may delete them while the
-//! log is closed.
+//! missing, stale or damaged they are made again from the log.
 //!
 //! # `Locked`
 //!

@@ -66,6 +66,8 @@ pub use os::OsStorage;
 pub(crate) const LOCK_FILE: &str = "lock";
 
 /// What kind of directory entry a name is.
+///
+/// [`Storage`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file: the only kind that a log reads or writes.
@@ -76,6 +78,8 @@ pub enum EntryKind {
 }
 
 /// One name of the directory.
+///
+/// [`Storage`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The file name. Names that are not UTF-8 are not listed: no file of a log

@@ -28,6 +28,8 @@ pub use plan::RepairPlan;
 pub use step::{Lost, RepairStep};
 
 /// What a repair did.
+///
+/// Returned by [`apply_repair`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {

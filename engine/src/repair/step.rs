@@ -9,6 +9,9 @@ use crate::recovered::TailReason;
 const STREAMS_TOLD: usize = 8;
 
 /// What a repair does, or cannot do.
+///
+/// Part of a [`RepairPlan`](crate::RepairPlan); [`plan_repair`](crate::plan_repair) has an
+/// example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RepairStep {
@@ -79,6 +82,8 @@ pub enum RepairStep {
 }
 
 /// What is lost when a log is kept up to a place.
+///
+/// Part of [`RepairStep::Quarantine`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {

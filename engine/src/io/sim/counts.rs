@@ -80,6 +80,9 @@ impl CallKind {
 }
 
 /// One call, as a hook sees it.
+///
+/// Shown to the hook of [`SimStorage::on_call`](super::SimStorage::on_call): the
+/// [module](super#exploring-every-crash) has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Which state-changing call of this disk it is, counted from 1; 0 for a call
@@ -106,6 +109,15 @@ impl Call {
 
 /// How often what was called: of a whole disk, or of one file under one name.
 /// Failed calls count; bytes count when they were moved.
+///
+/// ```
+/// use annals::io::Storage;
+/// use annals::io::sim::SimStorage;
+/// let disk = SimStorage::new();
+/// disk.create("notes")?.write_all_at(b"four", 0)?;
+/// assert_eq!((disk.counts().write, disk.counts().bytes_written), (1, 4));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {

@@ -26,6 +26,8 @@ impl std::fmt::Debug for Crash<'_> {
 }
 
 /// Chooses what survives a power cut. Closures of the same shape are choosers.
+///
+/// The [module](super) has an example.
 pub trait Fate {
     /// What becomes of the unit at `place` of
     /// [`pending_units`](super::SimStorage::pending_units), counted from 0. Asked
@@ -41,6 +43,8 @@ impl<F: FnMut(usize, &Unit) -> Verdict> Fate for F {
 
 /// Loses everything that is pending: the least that a disk which honours flush can
 /// keep.
+///
+/// The [module](super) has an example.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoseAll;
 
@@ -51,6 +55,8 @@ impl Fate for LoseAll {
 }
 
 /// Keeps everything that is pending.
+///
+/// The [module](super) has an example.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeepAll;
 
@@ -96,6 +102,8 @@ impl Fate for Mask {
 /// Chooses by a seed: the same seed and the same units give the same verdicts on
 /// every machine. How much is kept differs from seed to seed, from nothing to
 /// everything; where something is lost, some sectors are torn or garbled.
+///
+/// The [guide to testing](crate::guide::testing#crashes) has an example.
 #[derive(Debug, Clone)]
 pub struct Seeded {
     numbers: Numbers,

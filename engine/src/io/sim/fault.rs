@@ -43,6 +43,8 @@ pub(super) fn crashed() -> io::Error {
 }
 
 /// How a call fails.
+///
+/// [`Fault`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// The device failed (EIO). Has [`io::ErrorKind::Other`]: std has no kind of
@@ -92,6 +94,8 @@ pub enum Nth {
 }
 
 /// How often a fault strikes.
+///
+/// [`Fault`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
     /// That one call.
