@@ -55,8 +55,8 @@ impl Reader {
     ///
     /// Beside a live writer this opens the segments and reads the headers of two. Without one
     /// it reads what opening for writing would read, syncs what is not known to be durable,
-    /// and keeps writers out meanwhile: for more than some 20 ms, and one that opens the log
-    /// then is told [`Locked`](crate::Error::Locked).
+    /// and keeps writers out meanwhile: one that opens the log then waits, up to a second on
+    /// Linux and 20 ms elsewhere, before it is told [`Locked`](crate::Error::Locked).
     ///
     /// The [guide to tailing](crate::guide::tailing#from-another-process) has an example.
     ///

@@ -489,3 +489,25 @@ fn a_writer_that_comes_and_goes_between_two_looks_is_noticed() {
         assert_eq!(reader.head().unwrap(), n);
     }
 }
+
+#[test]
+fn a_checkpoint_of_what_is_written_and_not_durable_yet_is_beyond_the_durable_head() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    append(&log, "a", 10, Durability::Written);
+    let options = CursorOptions::new().visibility(Visibility::Written);
+    let mut early = log.cursor_with(Start::Beginning, &options).unwrap();
+    assert_eq!(drain(&mut early), [1, 2]);
+    let checkpoint = early.checkpoint().unwrap();
+    let reader = reader(&disk.another_process());
+    for refused in
+        [log.cursor(Start::Checkpoint(checkpoint)), reader.cursor(Start::Checkpoint(checkpoint))]
+    {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, Error::BeyondHead { position: 2, head: 1 }), "{error}");
+    }
+    assert!(reader.cursor_with(Start::Checkpoint(checkpoint), &options).is_ok());
+    log.sync().unwrap();
+    assert!(reader.cursor(Start::Checkpoint(checkpoint)).is_ok());
+}

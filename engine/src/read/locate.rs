@@ -7,7 +7,7 @@ use crate::catalog::entry::Entry;
 use crate::catalog::find::extent_of;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::horizon::Bound;
+use crate::horizon::{Bound, Reach};
 use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
@@ -58,11 +58,17 @@ pub(crate) fn resume(shared: &Shared, bound: Bound, checkpoint: Checkpoint) -> R
     let log = Uuid::from_u128(shared.catalog.log);
     let position = checkpoint.position;
     let same_log = checkpoint.log == log;
-    if same_log && position <= bound.position {
-        let epoch = epoch_at(shared, bound, position)?;
-        if position == 0 || epoch == checkpoint.epoch.as_u128() {
-            return Ok(position);
-        }
+    let is_there = |bound: Bound| -> Result<bool> {
+        let here = same_log && position <= bound.position;
+        Ok(here
+            && (position == 0 || epoch_at(shared, bound, position)? == checkpoint.epoch.as_u128()))
+    };
+    if is_there(bound)? {
+        return Ok(position);
+    }
+    // What is written and not durable yet is there too, for those who may see it.
+    if position > bound.position && is_there(shared.horizon.indexed(Reach::Written)?)? {
+        return Err(Error::BeyondHead { position, head: bound.position });
     }
     let same_until = if planted::active(Bug::DivergedTooFar) {
         position
