@@ -104,6 +104,7 @@ impl Control {
         words.store(layout::PROCESS, storage.process_id().into());
         words.store(layout::INSTANCE, instance);
         words.store(layout::CLOSED, 0);
+        words.store(layout::FAILED, 0);
         words.store(layout::MAGIC, layout::MAGIC_WORD);
         readers.store(layout::READERS_INSTANCE, instance);
         let control = Self { words, readers, instance };
@@ -157,6 +158,11 @@ impl Control {
         self.wake(Visibility::Written);
     }
 
+    /// A write or a sync failed: nothing that is not durable by now will be.
+    pub(crate) fn fail(&self) {
+        self.words.store(layout::FAILED, 1);
+    }
+
     /// The log was closed: nothing moves until somebody opens it again.
     pub(crate) fn close(&self) {
         self.words.store(layout::CLOSED, 1);
@@ -206,6 +212,13 @@ impl ControlView {
             && self.words.load(layout::MAGIC) == layout::MAGIC_WORD
             && self.words.load(layout::GENERATION) == generation;
         whole.then_some(said)
+    }
+
+    /// Whether the last writer of this log could not make durable what stands behind the
+    /// durable end that it says. That holds until a writer has recovered, who wrote it again.
+    pub(crate) fn has_failed(&self, log: u128) -> bool {
+        let [low, high] = layout::LOG.map(|at| self.words.load(at));
+        self.words.load(layout::FAILED) != 0 && whole([low, high]) == log
     }
 
     /// How far the log is.

@@ -266,8 +266,9 @@ impl Cursor {
     /// meanwhile.
     ///
     /// # Errors
-    /// Those of [`poll`](Self::poll); [`Error::Closed`] if there is nothing more and
-    /// the log was closed. A [`Reader`](crate::Reader) in another process waits for the next
+    /// Those of [`poll`](Self::poll); if there is nothing more and never will be,
+    /// [`Error::Closed`] for a log that was closed and [`Error::Poisoned`] for one that takes
+    /// no more appends. A [`Reader`](crate::Reader) in another process waits for the next
     /// writer instead.
     pub fn wait(&mut self, timeout: Duration) -> Result<Events> {
         // A time too far off to be a number is no limit.

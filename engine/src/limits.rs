@@ -40,7 +40,7 @@ pub const EVENT_BYTES: usize = 16 << 20;
 pub const BATCH_BYTES: usize = 32 << 20;
 
 /// Most records in a batch: events, snapshots, named states and the idempotency key.
-pub const BATCH_EVENTS: usize = 1 << 20;
+pub const BATCH_RECORDS: usize = 1 << 20;
 
 /// Smallest segment size that [`Options::segment_bytes`](crate::Options::segment_bytes)
 /// takes, in bytes.

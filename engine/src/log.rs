@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
-use crate::catalog::runs;
+use crate::catalog::{runs, survey};
 use crate::commit::{Committer, Resume, Settings, Ticket};
 use crate::committed::{Committed, Durability};
 use crate::control;
@@ -78,6 +78,10 @@ impl Log {
                 return Err(Error::NotFound { log: place });
             }
             storage.create_dir().map_err(|error| Error::io("create", &place, error))?;
+        }
+        if !options.create && survey::survey(&*storage)?.segments.is_empty() {
+            // Looking for a log leaves nothing behind.
+            return Err(Error::NotFound { log: place });
         }
         let lock = storage.lock().map_err(|error| match error {
             LockError::Held { pid } => Error::Locked { log: place.clone(), pid },
@@ -285,7 +289,7 @@ impl Options {
     }
 
     /// Opens the log in a directory for reading only: see [`Reader::open`]. Of the options
-    /// [`reading`](Self::reading) and [`reads`](Self::reads) matter.
+    /// [`reading`](Self::reading) and [`visibility`](Self::visibility) matter.
     ///
     /// # Errors
     /// Those of [`Reader::open`].
@@ -299,7 +303,7 @@ impl Options {
     /// Those of [`Reader::open`].
     pub fn open_reader_on(&self, storage: Arc<dyn Storage>) -> Result<Reader> {
         self.check()?;
-        let follower = Follower::open(storage, mode_of(self), self.reads)?;
+        let follower = Follower::open(storage, mode_of(self), self.visibility)?;
         let catalog = Arc::clone(&follower.catalog);
         let recovery = follower.recovery.clone();
         let horizon: Arc<dyn Horizon> = follower;

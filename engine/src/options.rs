@@ -66,7 +66,7 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) flush_after: Duration,
     pub(crate) in_flight_bytes: u64,
-    pub(crate) reads: Visibility,
+    pub(crate) visibility: Visibility,
 }
 
 impl Default for Options {
@@ -87,7 +87,7 @@ impl Options {
             durability: Durability::Durable,
             flush_after: Duration::from_millis(50),
             in_flight_bytes: 32 << 20,
-            reads: Visibility::Durable,
+            visibility: Visibility::Durable,
         }
     }
 
@@ -159,8 +159,8 @@ impl Options {
     /// [`Visibility::Durable`]. Cursors say it
     /// [for themselves](crate::CursorOptions::visibility), and a writing process
     /// always reads what it was acknowledged, whatever this says.
-    pub const fn reads(mut self, visibility: Visibility) -> Self {
-        self.reads = visibility;
+    pub const fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
         self
     }
 

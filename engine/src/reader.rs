@@ -22,7 +22,7 @@ use crate::stats::Stats;
 /// [`Log`](crate::Log) reads through one too, and derefs to it: there it sees everything
 /// that was acknowledged. In another process [`Reader::open`] makes one beside a live
 /// writer, or without one; it sees what is durable, or written if
-/// [`Options::reads`](crate::Options::reads) says so. It goes on by itself when the
+/// [`Options::visibility`](crate::Options::visibility) says so. It goes on by itself when the
 /// writer dies or another one opens the log.
 ///
 /// Cloning is cheap; clones share what they know of the log. Cursors and what they handed

@@ -229,6 +229,16 @@ impl Watermark {
     /// The log takes no more appends, and what is not written by now will not be.
     pub(crate) fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);
+        if let Some(control) = &*self.control.lock() {
+            control.fail();
+        }
+        self.durable.wake();
+        self.written.wake();
+    }
+
+    /// Whether nothing will move any more.
+    fn has_ended(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) || self.failed.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -242,8 +252,8 @@ impl Watermark {
         }
     }
 
-    /// Waits until something beyond `place` is there, the log is closed or the time is
-    /// up. Returns whether something is.
+    /// Waits until something beyond `place` is there, the log is closed or takes no more
+    /// appends, or the time is up. Returns whether something is.
     pub(crate) fn wait_beyond(
         &self,
         reach: Reach,
@@ -260,7 +270,7 @@ impl Watermark {
             if level.place() > place {
                 break true;
             }
-            if self.closed.load(Ordering::SeqCst) {
+            if self.has_ended() {
                 break false;
             }
             match deadline {
@@ -307,7 +317,7 @@ impl Watermark {
         drop(sleepers);
         drop(before);
         // What moved in between may have seen nobody to wake.
-        let moved = level.place() > place || self.closed.load(Ordering::SeqCst);
+        let moved = level.place() > place || self.has_ended();
         if moved {
             level.leave(seat);
         }

@@ -28,7 +28,7 @@ fn reader(disk: &SimStorage) -> Reader {
 }
 
 fn written(disk: &SimStorage) -> Reader {
-    options().reads(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
+    options().visibility(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
 }
 
 fn append(log: &Log, stream: &str, bytes: usize, level: Durability) -> u64 {

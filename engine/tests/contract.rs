@@ -280,7 +280,7 @@ fn no_piece_of_a_batch_is_seen_before_the_whole_of_it() {
         let disk = SimStorage::new();
         let log = open(&disk);
         let other: Reader = options()
-            .reads(Visibility::Written)
+            .visibility(Visibility::Written)
             .open_reader_on(Arc::new(disk.another_process()))
             .unwrap();
         let many: Vec<String> = (0..50).map(|n| format!("s-{n}")).collect();
@@ -355,7 +355,7 @@ fn while_a_writer_recovers_nobody_believes_what_a_dead_one_left_in_the_control_f
             return;
         }
         for reads in [Visibility::Durable, Visibility::Written] {
-            let reader = options().reads(reads).open_reader_on(Arc::new(looked.clone()));
+            let reader = options().visibility(reads).open_reader_on(Arc::new(looked.clone()));
             let events = reader.and_then(|reader| Ok(reader.read_all().collect()?.len()));
             told.lock().unwrap().push(events.map_err(|error| error.to_string()));
         }

@@ -335,6 +335,10 @@ fn a_failed_sync_in_the_background_is_told_by_sync_append_and_close() {
         assert!(matches!(error, Error::Poisoned { .. }), "{error}");
         assert!(matches!(log.sync(), Err(Error::Poisoned { .. })));
         assert_eq!(log.head(), 1);
+        // Nothing more will come, and whoever waits is told.
+        let mut cursor = log.cursor(Start::End).unwrap();
+        let waited = cursor.wait(Duration::from_secs(60));
+        assert!(matches!(waited, Err(Error::Poisoned { .. })));
         assert!(matches!(log.close(), Err(Error::Poisoned { .. })));
     }
 }

@@ -27,7 +27,7 @@ fn reader(disk: &SimStorage) -> Reader {
 }
 
 fn written(disk: &SimStorage) -> Reader {
-    options().reads(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
+    options().visibility(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
 }
 
 fn append(log: &Log, stream: &str, bytes: usize, level: Durability) -> u64 {
@@ -377,5 +377,42 @@ fn a_writer_that_comes_and_goes_between_two_looks_is_noticed() {
         until_it_looks();
         assert_eq!(drain(&mut cursor), [n]);
         assert_eq!(reader.head().unwrap(), n);
+    }
+}
+
+#[test]
+fn after_a_failed_sync_a_reader_is_shown_what_was_durable_and_no_more() {
+    // The system may hold the lost pages for clean: they are read, a sync of them succeeds,
+    // and a power cut takes them all the same.
+    for late in [false, true] {
+        let disk = SimStorage::new();
+        let log = open(&disk);
+        let other = disk.another_process();
+        append(&log, "a", 10, Durability::Durable);
+        let before = reader(&other);
+        let mut cursor = before.cursor(Start::Beginning).unwrap();
+        let sync = annals::io::sim::Nth::Of(annals::io::sim::CallKind::SyncData, 1);
+        disk.fail(annals::io::sim::Fault::new(sync, annals::io::sim::Failure::Device));
+        let mut batch = Batch::new();
+        batch.write("a", Expected::Any, [NewEvent::new("Happened")]);
+        assert!(matches!(log.append(&batch), Err(Error::Poisoned { .. })));
+        if late {
+            drop(log);
+        } else {
+            disk.kill();
+        }
+        until_it_looks();
+        let after = reader(&other);
+        assert_eq!(drain(&mut cursor), [1]);
+        assert_eq!((before.head().unwrap(), after.head().unwrap()), (1, 1));
+        assert_eq!(drain(&mut after.cursor(Start::Beginning).unwrap()), [1]);
+        let crashed = disk.fork();
+        crashed.power_cut(LoseAll);
+        assert_eq!(open(&crashed).head(), 1);
+        // A writer writes it again, and then it is there.
+        let log = open(&disk);
+        until_it_looks();
+        assert_eq!(drain(&mut cursor), [2]);
+        assert_eq!(log.head(), 2);
     }
 }

@@ -34,7 +34,7 @@ impl Payloads {
         head_len: usize,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Payload> {
-        most("records of a batch", self.count + 1, limits::BATCH_EVENTS)?;
+        most("records of a batch", self.count + 1, limits::BATCH_RECORDS)?;
         let start = self.buffer.len();
         encode(&mut self.buffer);
         let len = self.buffer.len() - start;

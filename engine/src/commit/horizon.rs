@@ -12,6 +12,16 @@ use crate::horizon::Seat;
 use crate::horizon::{Bound, Horizon, Reach};
 use crate::place::Place;
 
+impl Committer {
+    /// Nothing more is there yet, or there never will be.
+    fn nothing_yet(&self) -> Result<bool> {
+        if self.watermark.is_closed() {
+            return Err(Error::Closed);
+        }
+        self.queue.lock().writable().map(|()| false)
+    }
+}
+
 impl Horizon for Committer {
     fn bound(&self, reach: Reach) -> Result<Bound> {
         self.owner()?;
@@ -25,7 +35,7 @@ impl Horizon for Committer {
 
     fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool> {
         let moved = self.watermark.wait_beyond(reach, place, deadline);
-        if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
+        if moved { Ok(true) } else { self.nothing_yet() }
     }
 
     #[cfg(feature = "async")]
@@ -37,7 +47,7 @@ impl Horizon for Committer {
         context: &mut Context<'_>,
     ) -> Result<bool> {
         let moved = self.watermark.poll_beyond(reach, place, seat, context);
-        if !moved && self.watermark.is_closed() { Err(Error::Closed) } else { Ok(moved) }
+        if moved { Ok(true) } else { self.nothing_yet() }
     }
 
     #[cfg(feature = "async")]

@@ -341,11 +341,15 @@ impl Committer {
             }
             other => other.clone(),
         };
-        let mut queue = self.queue.lock();
-        if matches!(queue.state, State::Poisoned(_)) || planted::active(Bug::PoisonForgotten) {
+        if planted::active(Bug::PoisonForgotten) {
             return;
         }
-        queue.state = State::Poisoned(error);
+        let mut queue = self.queue.lock();
+        if !matches!(queue.state, State::Poisoned(_)) {
+            queue.state = State::Poisoned(error);
+        }
+        // Whoever is woken may ask the queue.
+        drop(queue);
         self.watermark.fail();
     }
 }

@@ -107,12 +107,27 @@ fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>
     let epoch = last_epoch(storage);
     let Some(analysis) = read(storage, mode)? else { return Ok(Some(None)) };
     let end = (analysis.end.place, analysis.end.next_position - 1);
+    if let Some(durable) = failed_at(storage, &analysis) {
+        // After a failed sync the system may hold lost pages for clean: syncing them again
+        // proves nothing. Only a writer can write them again.
+        return Ok(Some(Some(Found::Segments(
+            Box::new(analysis),
+            Origin::Settled(durable, epoch),
+        ))));
+    }
     let clean = analysis.recovery.clean;
     let mut scanned =
         analysis.segments.iter().filter(|segment| segment.number >= analysis.scanned_from);
     let synced = clean || scanned.all(|segment| segment.file().sync_data().is_ok());
     let end = if synced { end } else { proven_end(&analysis)? };
     Ok(Some(Some(Found::Segments(Box::new(analysis), Origin::Settled(end, epoch)))))
+}
+
+/// The durable end of a writer that could not make durable what stands behind it.
+fn failed_at(storage: &dyn Storage, analysis: &Analysis) -> Option<End> {
+    let view = ControlView::open(storage).ok()?;
+    let end = view.end(Visibility::Durable);
+    (view.has_failed(analysis.log) && end.0 <= analysis.end.place).then_some(end)
 }
 
 /// Beside a writer that says nothing: up to the end that its groups and its witness prove.

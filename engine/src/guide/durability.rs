@@ -89,7 +89,7 @@
 //!
 //! | | in the writing process | in another one |
 //! |---|---|---|
-//! | reads, `load`, `version`, by id | as soon as it was answered | when durable; when written, by [`Options::reads`](crate::Options::reads) |
+//! | reads, `load`, `version`, by id | as soon as it was answered | when durable; when written, by [`Options::visibility`](crate::Options::visibility) |
 //! | cursors | when durable; when written, by [`CursorOptions::visibility`](crate::CursorOptions::visibility) | the same |
 //!
 //! Reading an event that is only buffered writes its group first.

@@ -169,7 +169,7 @@
 //! ```
 //!
 //! Three things differ. Its reads see what is durable, or written if
-//! [`Options::reads`](crate::Options::reads) says so, and not what is only in the writer's
+//! [`Options::visibility`](crate::Options::visibility) says so, and not what is only in the writer's
 //! memory. A closed log is no error for it: it waits for the next writer. And a cursor that
 //! was shown events before they were durable, which a power cut then took, is told
 //! [`Diverged`](crate::Error::Diverged) by its next call.

@@ -269,6 +269,8 @@ pub(crate) mod control {
     /// Drawn whenever the file is made or set up again.
     pub(crate) const INSTANCE: usize = 7;
     pub(crate) const CLOSED: usize = 8;
+    /// A write or a sync failed: what is not durable may be lost though it can be read.
+    pub(crate) const FAILED: usize = 9;
     /// Place and position of the durable end.
     pub(crate) const DURABLE: [usize; 2] = [16, 17];
     /// The same of the written end.

@@ -337,7 +337,7 @@ fn tickets_that_share_a_waker_do_not_take_it_from_each_other() {
 }
 
 #[test]
-fn a_failed_sync_wakes_tickets_and_closing_wakes_cursors() {
+fn a_failed_sync_wakes_tickets_and_cursors_and_tells_them() {
     let disk = SimStorage::new();
     let log = options().open_on(Arc::new(disk.clone())).unwrap();
     append(&log, "s1-1");
@@ -374,6 +374,32 @@ fn a_failed_sync_wakes_tickets_and_closing_wakes_cursors() {
     }
     disk.clear_hook();
     assert!(log.submit(&batch("s", Expected::Any)).is_err());
+    // Nothing more will come: whoever waits is told, and told again.
+    waiting.wait(2);
+    for future in &mut futures {
+        let (outcome, _) = drive(future.as_mut(), &waiting);
+        assert!(matches!(outcome, Err(Error::Poisoned { .. })));
+    }
+    drop(futures);
+    drop(log);
+    for cursor in &mut cursors {
+        let (outcome, _) = drive(Box::pin(cursor.next(9)).as_mut(), &waiting);
+        assert!(matches!(outcome, Err(Error::Closed)));
+    }
+    let_go(&waiting);
+}
+
+#[test]
+fn closing_wakes_cursors() {
+    let disk = SimStorage::new();
+    let log = options().open_on(Arc::new(disk.clone())).unwrap();
+    let mut cursors = [ALL, HALF].map(|wanted| cursor(log.reader(), wanted, Visibility::Durable));
+    let [all, half] = &mut cursors;
+    let waiting = Arc::new(Counter::default());
+    let mut futures = [Box::pin(all.next(9)), Box::pin(half.next(9))];
+    for future in &mut futures {
+        assert_eq!(len(poll(future.as_mut(), &waiting)), None);
+    }
     let before = waiting.wakes();
     drop(log);
     waiting.wait(before + 2);
