@@ -16,7 +16,8 @@ use uuid::Uuid;
 /// [`Error::Diverged`](crate::Error::Diverged).
 ///
 /// Start with the [visibility](crate::CursorOptions::visibility) that it was made with: to a
-/// cursor that asks for durable events, one that is written and not durable yet is not there.
+/// cursor that asks for durable events, one that is written and not durable yet is
+/// [`BeyondHead`](crate::Error::BeyondHead).
 ///
 /// Made by [`Cursor::checkpoint`](crate::Cursor::checkpoint). As text it is
 /// `log/epoch/position`, which parses back.
