@@ -28,6 +28,9 @@ use annals::{
 /// The bytes of an event's payload that are not its data, for a stream "s" and a type "T".
 const NAMES: usize = 20 + 1 + 1;
 
+// What the limits are is part of the promise.
+const _: () = assert!(limits::EVENT_BYTES == 16 << 20 && limits::BATCH_BYTES == 32 << 20);
+
 const SEGMENTS: [u64; 2] = [16 << 10, 1 << 20];
 
 fn options(segment_bytes: u64) -> Options {
