@@ -1,5 +1,6 @@
 //! Control records: idempotency keys and what they came to, snapshots and named states.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use annals_index::Kind;
@@ -75,14 +76,13 @@ impl Catalog {
         }
         let mut walk = Walk::new(entry.segment.seed, place.offset(), first, None);
         while walk.next_position() < end {
-            step_events(entry, &mut walk, bound, end, &mut |position, stream, version| {
-                if position < outcome.first_position {
-                    return;
-                }
-                match versions.iter_mut().find(|(name, _)| name == stream) {
-                    Some((_, last)) => *last = version,
-                    None => versions.push((stream.to_owned(), version)),
-                }
+            let wanted = outcome.first_position..end;
+            step_events(entry, &mut walk, bound, wanted, &mut |stream, version| match versions
+                .iter_mut()
+                .find(|(name, _)| name == stream)
+            {
+                Some((_, last)) => *last = version,
+                None => versions.push((stream.to_owned(), version)),
             })?;
         }
         Ok(versions)
@@ -148,13 +148,13 @@ impl Catalog {
     }
 }
 
-/// Walks over one window of events before `end`.
+/// Walks over one window, with a look at the events of the batch that holds these positions.
 fn step_events(
     entry: &Entry,
     walk: &mut Walk,
     bound: Bound,
-    end: u64,
-    visit: &mut dyn FnMut(u64, &str, u64),
+    positions: Range<u64>,
+    visit: &mut dyn FnMut(&str, u64),
 ) -> Result<()> {
     let segment = &entry.segment;
     let extent = extent_of(entry, bound)?;
@@ -171,10 +171,15 @@ fn step_events(
         let window = chunk.window();
         loop {
             match walk.step(&window) {
+                // What is wrong with other batches is no matter here.
+                Ok(Step::Batch(batch)) => {
+                    if batch.first_position + u64::from(batch.events) <= positions.start {
+                        walk.skip_batch(&batch);
+                    }
+                }
                 Ok(Step::Event(event)) => {
-                    let stream = event.fields.stream(event.payload);
-                    visit(event.head.position, stream, event.head.version);
-                    if walk.next_position() >= end {
+                    visit(event.fields.stream(event.payload), event.head.version);
+                    if walk.next_position() >= positions.end {
                         return Ok(());
                     }
                 }
