@@ -45,6 +45,7 @@ fn it_tours_a_git_history_and_clears_up() {
         "the busiest file is file-3: 9 changes by 1 author",
         "of 5 files that ever were, 4 exist",
         "refused, stream \"account-1\" is at version 2, expected version 1",
+        "from its snapshot at version 10,000 and 5 events after it",
         "followed 2,000 live",
         "not closed",
         "acknowledged but missing: 0",
@@ -79,8 +80,8 @@ fn its_steps_are_objects_with_json() {
     let output = in_directory(&empty, &empty).args(["demo", "--json"]).output().unwrap();
     let objects = Ran::from(output).fine().objects();
     let steps: Vec<_> = objects.iter().map(|object| object["step"].as_str().unwrap()).collect();
-    let expected = ["import", "fold", "conflict", "tail", "kill", "verify", "check"];
-    assert_eq!(steps[..7], expected);
+    let expected = ["import", "fold", "conflict", "snapshot", "tail", "kill", "verify", "check"];
+    assert_eq!(steps[..8], expected);
     let end = objects.last().unwrap();
     assert_eq!(end, &json!({ "step": "end", "ok": true, "failed": 0 }));
 }

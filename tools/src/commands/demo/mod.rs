@@ -10,6 +10,7 @@ mod kill;
 mod live;
 mod place;
 mod shop;
+mod snapshot;
 mod subject;
 mod tour;
 
@@ -44,6 +45,7 @@ fn take(asked: &Demo, place: &Place, output: &mut Output) -> Result<Answer, Fail
         let imported = subject.import(log, log_path, &mut tour)?;
         imported.fold(log, log_path, &mut tour)?;
         account::step(log, log_path, &mut tour)?;
+        snapshot::step(log, log_path, &mut tour)?;
         live::step(log, log_path, &mut tour)
     })?;
     kill::step(log_path, &mut tour)?;
