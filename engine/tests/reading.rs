@@ -198,3 +198,45 @@ fn what_was_handed_out_stays_readable_after_the_log_is_closed() {
     assert_eq!((event.data(), event.stream()), (&[5; 5000][..], "a"));
     assert!(matches!(cursor.wait(Duration::from_secs(1)), Err(annals::Error::Closed)));
 }
+
+#[test]
+fn a_stream_is_read_up_to_damage_and_nobody_gets_past_it_by_asking_again() {
+    for reading in [Reading::Mapped, Reading::Pread] {
+        let disk = SimStorage::new();
+        let log = options(reading).open_on(Arc::new(disk.clone())).unwrap();
+        // Over several segments, so that a later part is whole.
+        for n in 1..=90_u64 {
+            let text = format!("this is event number {n:4} {}", "x".repeat(900));
+            let event = NewEvent::new("Happened").data(text.as_bytes());
+            log.append(Batch::new().write("s", Expected::Any, [event])).unwrap();
+        }
+        log.close().unwrap();
+        let hurt = 7;
+        let needle = format!("this is event number {hurt:4}");
+        let name = "00000000000000000001.seg";
+        let bytes = disk.read_file(name).unwrap();
+        let at = bytes.windows(needle.len()).position(|w| w == needle.as_bytes()).unwrap();
+        assert!(disk.flip_bit(name, at as u64 * 8));
+        let log = options(reading).open_on(Arc::new(disk.clone())).unwrap();
+        for backward in [false, true] {
+            let read = if backward { log.read("s").backward() } else { log.read("s") };
+            let mut read = read;
+            let mut versions = Vec::new();
+            let error = loop {
+                match read.next() {
+                    Ok(Some(event)) => versions.push(event.version()),
+                    Ok(None) => panic!("the damage was passed over"),
+                    Err(error) => break error,
+                }
+            };
+            let whole: Vec<u64> =
+                if backward { (hurt + 1..=90).rev().collect() } else { (1..hurt).collect() };
+            assert_eq!(versions, whole);
+            for _ in 0..3 {
+                let again = read.next().map(|event| event.map(|event| event.version()));
+                assert!(matches!(again, Err(annals::Error::Corrupt(_))), "{again:?}");
+            }
+            assert!(matches!(error, annals::Error::Corrupt(_)));
+        }
+    }
+}

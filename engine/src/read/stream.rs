@@ -13,6 +13,8 @@ use crate::catalog::source::Source;
 use crate::error::{Damage, Result};
 use crate::event::{Event, OwnedEvent};
 use crate::horizon::{Bound, Reach};
+use crate::record::walk::EventSpan;
+use crate::segment::{Chunk, Extent};
 
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
@@ -130,15 +132,17 @@ impl StreamRead {
             }
             let count = (high - low + 1).min(PIECE).min(left);
             let versions = if backward { high + 1 - count..=high } else { low..=low + count - 1 };
-            let events = self.read(&source, versions.clone())?;
-            // What is left of the part comes next.
+            let read = self.read(&source, versions.clone());
+            // What is left of the part comes next, and all of it after an error: nobody gets
+            // past damage by asking again.
             if let Some(parts) = &mut self.parts {
                 parts.push((source, span));
             }
+            let (events, stopped_at) = read?;
             if backward {
-                self.pieces.to = versions.start() - 1;
+                self.pieces.to = stopped_at.unwrap_or_else(|| versions.start() - 1);
             } else {
-                self.pieces.from = versions.end() + 1;
+                self.pieces.from = stopped_at.unwrap_or_else(|| versions.end() + 1);
             }
             if !events.is_empty() {
                 self.pieces.put(events);
@@ -147,7 +151,14 @@ impl StreamRead {
         }
     }
 
-    fn read(&self, source: &Source, versions: RangeInclusive<u64>) -> Result<Events> {
+    /// Reads the events of these versions that may be seen, in the read's direction. Stops
+    /// before one that cannot be read, and says which that is; an error if it is the
+    /// first.
+    fn read(
+        &self,
+        source: &Source,
+        versions: RangeInclusive<u64>,
+    ) -> Result<(Events, Option<u64>)> {
         let mut events = Events::default();
         let stream = self.stream.as_str();
         let offsets = source.ask(&self.shared.catalog, |index| {
@@ -155,22 +166,37 @@ impl StreamRead {
             index.offsets(stream, versions.clone(), &mut offsets)?;
             Ok(offsets)
         })?;
-        let segment = &source.entry.segment;
-        let Some(bound) = self.bound else { return Ok(events) };
+        let Some(bound) = self.bound else { return Ok((events, None)) };
         let extent = extent_of(&source.entry, bound)?;
-        let visible = offsets.iter().zip(versions).filter(|(offset, _)| **offset < extent.limit);
-        for (offset, version) in visible {
-            let (chunk, span) = segment.event(*offset, extent)?;
-            let payload = chunk.bytes_at(span.payload_at, span.payload_len);
-            // If the record is not what the index said, nothing wrong is handed out.
-            if span.head.version != version || span.fields.stream(payload) != self.stream {
-                return Err(segment.corrupt(*offset, Damage::Index));
-            }
-            events.push_in_new_chunk(&span, chunk);
-        }
+        let visible = offsets.into_iter().zip(versions).filter(|(at, _)| *at < extent.limit);
+        let mut visible: Vec<_> = visible.collect();
         if self.pieces.backward {
-            events.reverse();
+            visible.reverse();
         }
-        Ok(events)
+        for (offset, version) in visible {
+            match self.event(source, extent, offset, version) {
+                Ok((span, chunk)) => events.push_in_new_chunk(&span, chunk),
+                Err(error) if events.is_empty() => return Err(error),
+                Err(_) => return Ok((events, Some(version))),
+            }
+        }
+        Ok((events, None))
+    }
+
+    fn event(
+        &self,
+        source: &Source,
+        extent: Extent,
+        offset: u64,
+        version: u64,
+    ) -> Result<(EventSpan, Chunk)> {
+        let segment = &source.entry.segment;
+        let (chunk, span) = segment.event(offset, extent)?;
+        let payload = chunk.bytes_at(span.payload_at, span.payload_len);
+        // If the record is not what the index said, nothing wrong is handed out.
+        if span.head.version != version || span.fields.stream(payload) != self.stream {
+            return Err(segment.corrupt(offset, Damage::Index));
+        }
+        Ok((span, chunk))
     }
 }

@@ -1,8 +1,8 @@
 //! Carrying out a program on a simulated disk, with the oracle told of every answer
 //! and an observer shown the disk before each call that changes it.
 //!
-//! * [`appends`]: what is appended, and what the answers say
-//! * [`lives`]: how a life ends, and the next one begins
+//! * `appends`: what is appended, and what the answers say
+//! * `lives`: how a life ends, and the next one begins
 //!
 //! Which crashes are tried on the disks that are shown is the observer's business.
 
