@@ -175,8 +175,10 @@ impl fmt::Display for Lost {
             }
         }
         write!(out, ", {} bytes", self.bytes)?;
-        if self.segments > 0 {
-            write!(out, ", {} whole segments", self.segments)?;
+        match self.segments {
+            0 => {}
+            1 => write!(out, ", 1 whole segment")?,
+            segments => write!(out, ", {segments} whole segments")?,
         }
         if let [first, rest @ ..] = self.streams.as_slice() {
             write!(out, ", of streams {first:?}")?;
