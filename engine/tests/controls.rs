@@ -74,7 +74,7 @@ fn events_are_read_as_if_nothing_stood_between_them() {
             } else {
                 log.close().unwrap();
             }
-            let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+            let report = verify(&disk, &mut |_, _| {}).unwrap();
             assert!(report.findings.is_empty(), "{:?}", report.findings);
             log = open(&disk, reading);
             assert_eq!((log.head(), positions(&log).len() as u64), (head, head));

@@ -277,7 +277,7 @@ fn recorded_at_never_runs_backwards_whatever_the_clock_and_a_torn_roll_do() {
         .collect();
     assert!(times.is_sorted(), "{times:?}");
     log.close().unwrap();
-    let report = annals::verify(Arc::new(disk), &mut |_, _| {}).unwrap();
+    let report = annals::verify(&disk, &mut |_, _| {}).unwrap();
     assert_eq!(report.findings, []);
 }
 

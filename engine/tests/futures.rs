@@ -158,7 +158,7 @@ fn whatever_readers_leave_in_their_file_the_log_goes_on() {
             assert_eq!(seen, n);
         }
         log.close().unwrap();
-        assert_eq!(verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap().findings, []);
+        assert_eq!(verify(&disk, &mut |_, _| {}).unwrap().findings, []);
         assert_eq!(open(&disk).head(), 20);
     }
 }

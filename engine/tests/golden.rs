@@ -127,14 +127,14 @@ fn contents_in(text: &str) -> &str {
 fn reads_as_its_text_says(name: &str) {
     let files = golden(name);
     let disk = on_sim(&files);
-    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+    let report = verify(&disk, &mut |_, _| {}).unwrap();
     let now = text_of(&program::options().open_on(Arc::new(disk)).unwrap(), &report);
     let expected = expected(name, &now);
     same("on a simulated disk", &now, &expected);
     for reading in [Reading::Mapped, Reading::Pread] {
         let folder = in_folder(&files);
         let storage = Arc::new(OsStorage::new(folder.path()));
-        let report = verify(storage, &mut |_, _| {}).unwrap();
+        let report = verify(&*storage, &mut |_, _| {}).unwrap();
         let log = Options::new().reading(reading).open(folder.path()).unwrap();
         same(&format!("{reading:?}"), &text_of(&log, &report), &expected);
         drop(log);
@@ -213,7 +213,7 @@ fn a_golden_log_is_appended_to_and_opened_again() {
             }
         }
         let storage = Arc::new(OsStorage::new(folder.path()));
-        let report = verify(storage, &mut |_, _| {}).unwrap();
+        let report = verify(&*storage, &mut |_, _| {}).unwrap();
         assert_eq!((report.findings, report.events), (Vec::new(), head + 40));
         // What had been there reads as before, above what was appended.
         let text = expected(name, "");

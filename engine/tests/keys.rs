@@ -1,7 +1,6 @@
 //! What events are found by in the index, as the commit fills it and as it is made from the log.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 use std::path::Path;
-use std::sync::Arc;
 
 use annals::io::OsStorage;
 use annals::{Background, Batch, Expected, Log, NewEvent, Options, verify};
@@ -71,6 +70,6 @@ fn every_key_of_an_event_is_in_the_runs_as_committed_and_as_made_again() {
     log.close().unwrap();
     check(path);
     // Byte for byte what the log gives.
-    let report = verify(Arc::new(OsStorage::new(path)), &mut |_, _| {}).unwrap();
+    let report = verify(&OsStorage::new(path), &mut |_, _| {}).unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }

@@ -70,7 +70,7 @@ fn is_cut(disk: &SimStorage, kept: u64, reason: TailReason) {
         other => panic!("{other:?}"),
     }
     assert_eq!(strict.read_file(SEGMENT), disk.read_file(SEGMENT));
-    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+    let report = verify(disk, &mut |_, _| {}).unwrap();
     assert_eq!(report.findings, [], "a torn tail is no damage");
     assert_eq!(disk.fingerprint(), before);
 
@@ -87,7 +87,7 @@ fn is_cut(disk: &SimStorage, kept: u64, reason: TailReason) {
     assert_eq!((log.head(), log.recovery().discarded.clone()), (kept, None));
     assert_eq!(append(&log, 99).unwrap(), kept + 1);
     log.close().unwrap();
-    assert_eq!(verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap().findings, []);
+    assert_eq!(verify(disk, &mut |_, _| {}).unwrap().findings, []);
 }
 
 fn is_damage(disk: &SimStorage, strict: bool, fits: impl Fn(&annals::Corrupt) -> bool) {
@@ -97,7 +97,7 @@ fn is_damage(disk: &SimStorage, strict: bool, fits: impl Fn(&annals::Corrupt) ->
         other => panic!("{other:?}"),
     }
     assert_eq!(disk.read_file(SEGMENT), before);
-    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+    let report = verify(disk, &mut |_, _| {}).unwrap();
     assert!(report.findings.iter().any(|finding| fits(&finding.corrupt)), "{report:?}");
 }
 
@@ -255,7 +255,7 @@ fn half_written_runs_are_removed_and_recovery_is_done_again_from_any_point() {
         assert_eq!(log.head(), 4, "{nth} of {calls}: {:?}", log.recovery());
         log.close().unwrap();
         assert!(disk.file_names().iter().all(|name| !name.ends_with(".tmp")));
-        assert_eq!(verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap().findings, []);
+        assert_eq!(verify(&disk, &mut |_, _| {}).unwrap().findings, []);
     }
 }
 

@@ -90,7 +90,7 @@ fn a_snapshot_takes_no_position_and_no_version() {
     assert_eq!((snapshot.name(), snapshot.position(), snapshot.is_state()), ("a", 3, false));
     assert_eq!(snapshot.content_type(), Some("application/json"));
     log.close().unwrap();
-    let report = verify(Arc::new(disk), &mut |_, _| ()).unwrap();
+    let report = verify(&disk, &mut |_, _| ()).unwrap();
     assert_eq!(report.findings, []);
 }
 

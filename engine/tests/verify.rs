@@ -63,14 +63,14 @@ fn read(log: &Log) -> annals::Result<Vec<Seen>> {
 }
 
 fn findings(disk: &SimStorage) -> Vec<annals::Finding> {
-    verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap().findings
+    verify(disk, &mut |_, _| {}).unwrap().findings
 }
 
 #[test]
 fn a_sound_log_has_no_findings_and_is_not_changed() {
     let (disk, seen) = closed_log();
     let before = disk.fingerprint();
-    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+    let report = verify(&disk, &mut |_, _| {}).unwrap();
     assert_eq!(report.findings, []);
     assert_eq!(report.events, seen.len() as u64);
     assert_eq!(report.streams, 6);
@@ -176,7 +176,7 @@ fn what_a_dead_writer_left_in_the_control_file_is_believed_by_nobody() {
     for bit in (0..CONTROL_WORDS * 8).step_by(5) {
         let hurt = disk.fork();
         assert!(hurt.flip_bit("control", bit));
-        let report = verify(Arc::new(hurt.clone()), &mut |_, _| {}).unwrap();
+        let report = verify(&hurt, &mut |_, _| {}).unwrap();
         assert_eq!(report.findings, []);
         let reader = options().open_reader_on(Arc::new(hurt.clone())).unwrap();
         assert_eq!(reader.head().unwrap() as usize, expected.len());

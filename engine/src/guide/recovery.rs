@@ -107,14 +107,14 @@
 //! let log = Options::new().open_on(Arc::new(disk.clone()))?;
 //! log.append(Batch::new().write("a", Expected::Any, [NewEvent::new("Happened").data(b"1234")]))?;
 //! log.close()?;
-//! let report = verify(Arc::new(disk.clone()), &mut |_done, _of| {})?;
+//! let report = verify(&disk, &mut |_done, _of| {})?;
 //! assert!(report.findings.is_empty() && report.events == 1);
 //!
 //! let segment = "00000000000000000001.seg";
 //! let bytes = disk.read_file(segment).ok_or("no segment")?;
 //! let at = bytes.windows(4).position(|part| part == b"1234").ok_or("no data")?;
 //! disk.flip_bit(segment, at as u64 * 8);
-//! let report = verify(Arc::new(disk), &mut |_done, _of| {})?;
+//! let report = verify(&disk, &mut |_done, _of| {})?;
 //! for finding in &report.findings {
 //!     println!("{}", finding.corrupt);
 //! }

@@ -18,8 +18,6 @@ mod lost;
 mod plan;
 mod step;
 
-use std::sync::Arc;
-
 use crate::error::{Error, Result};
 use crate::io::{LockError, Storage, StorageLock};
 use crate::verify::Report;
@@ -53,19 +51,17 @@ pub struct Repaired {
 /// later version, [`Error::Io`] if reading fails.
 ///
 /// ```
-/// use std::sync::Arc;
-/// use annals::io::{OsStorage, Storage};
+/// use annals::io::OsStorage;
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("log");
 /// annals::Log::open(&path)?.close()?;
-/// let storage: Arc<dyn Storage> = Arc::new(OsStorage::new(&path));
-/// let plan = annals::plan_repair(&storage)?;
+/// let plan = annals::plan_repair(&OsStorage::new(&path))?;
 /// assert!(plan.steps.is_empty(), "nothing to do");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn plan_repair(storage: &Arc<dyn Storage>) -> Result<RepairPlan> {
-    let _keeps_writers_out = locked(&**storage, |storage| storage.lock_shared())?;
-    plan::plan(&**storage)
+pub fn plan_repair(storage: &dyn Storage) -> Result<RepairPlan> {
+    let _keeps_writers_out = locked(storage, |storage| storage.lock_shared())?;
+    plan::plan(storage)
 }
 
 /// Does what a plan says: first copies every file that will change or go, and makes the
@@ -84,16 +80,16 @@ pub fn plan_repair(storage: &Arc<dyn Storage>) -> Result<RepairPlan> {
 /// [`Error::Corrupt`] if the plan holds damage that cannot be mended: nothing is changed
 /// then. [`Error::Locked`], [`Error::Io`].
 pub fn apply_repair(
-    storage: &Arc<dyn Storage>,
+    storage: &dyn Storage,
     plan: &RepairPlan,
     progress: &mut dyn FnMut(&RepairStep),
 ) -> Result<Repaired> {
-    let _keeps_others_out = locked(&**storage, |storage| storage.lock())?;
-    if plan::plan(&**storage)? != *plan {
+    let _keeps_others_out = locked(storage, |storage| storage.lock())?;
+    if plan::plan(storage)? != *plan {
         let why = "the log is not as it was when the plan was made";
         return Err(Error::Invalid { what: "repair plan", why });
     }
-    apply::apply(&**storage, plan.clone(), progress)
+    apply::apply(storage, plan.clone(), progress)
 }
 
 fn locked(

@@ -255,11 +255,18 @@ impl Segment {
         {
             return Ok(Arc::clone(mapping));
         }
-        let len = self.len()?;
-        if len < limit || len == 0 {
-            return Err(self.corrupt(len, Damage::Short { needed: limit }));
-        }
-        let mapping = self.file.map(len).map_err(|error| Error::io("map", &self.name, error))?;
+        let mapping = loop {
+            let len = self.len()?;
+            if len < limit || len == 0 {
+                return Err(self.corrupt(len, Damage::Short { needed: limit }));
+            }
+            match self.file.map(len) {
+                Ok(mapping) => break mapping,
+                // A close gave back what lies above the watermark's page in between.
+                Err(_) if self.len()? < len => {}
+                Err(error) => return Err(Error::io("map", &self.name, error)),
+            }
+        };
         *slot = Some((Arc::clone(&mapping), limit));
         Ok(mapping)
     }

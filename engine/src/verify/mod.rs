@@ -6,8 +6,6 @@
 mod indexes;
 mod segments;
 
-use std::sync::Arc;
-
 use crate::catalog::survey::{Survey, survey};
 use crate::error::{Corrupt, Error, Result};
 use crate::io::{LockError, Storage};
@@ -60,16 +58,15 @@ pub struct Report {
 /// later version, [`Error::Io`] if reading fails.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use annals::io::OsStorage;
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("log");
 /// annals::Log::open(&path)?.close()?;
-/// let report = annals::verify(Arc::new(OsStorage::new(&path)), &mut |_, _| {})?;
+/// let report = annals::verify(&OsStorage::new(&path), &mut |_, _| {})?;
 /// assert!(report.findings.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn verify(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+pub fn verify(storage: &dyn Storage, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     let log = storage.describe();
     if !storage.exists().map_err(|error| Error::io("open", &log, error))? {
         return Err(Error::NotFound { log });
@@ -78,7 +75,7 @@ pub fn verify(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(u64, u64)) -> 
         LockError::Held { pid } => Error::Locked { log: log.clone(), pid },
         LockError::Io(error) => Error::io("lock", &log, error),
     })?;
-    look(&*storage, progress)
+    look(storage, progress)
 }
 
 /// As `verify`, by whoever keeps writers out already.

@@ -61,7 +61,7 @@ fn a_later_format_and_features_that_nobody_may_pass_over_are_refused() {
             let disk = with_headers(segments, at, &value);
             unsupported(&disk, options().open_on(Arc::new(disk.clone())), named);
             unsupported(&disk, reader(&disk), named);
-            unsupported(&disk, verify(Arc::new(disk.clone()), &mut |_, _| {}), named);
+            unsupported(&disk, verify(&disk, &mut |_, _| {}), named);
         }
     }
 }
@@ -77,7 +77,7 @@ fn a_feature_that_only_writers_must_know_lets_readers_read() {
             unsupported(&disk, options().open_on(Arc::new(disk.clone())), named);
         }
         assert_eq!(describe::contents(&reader(&disk).unwrap()), untouched);
-        let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+        let report = verify(&disk, &mut |_, _| {}).unwrap();
         assert_eq!(report.findings, []);
     }
 }
@@ -92,7 +92,7 @@ fn a_feature_that_may_be_ignored_and_a_longer_header_are_accepted() {
                 more_header(&disk, segments);
             }
             assert_eq!(describe::contents(&reader(&disk).unwrap()), untouched);
-            let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+            let report = verify(&disk, &mut |_, _| {}).unwrap();
             assert_eq!(report.findings, []);
             let log = open(&disk).unwrap();
             assert!(log.recovery().clean);
@@ -155,7 +155,7 @@ fn goes_on(disk: &SimStorage, snapshot: bool) {
     assert_eq!(log.load("s", 1).unwrap().snapshot().is_some(), snapshot);
     log.append(Batch::new().write("s", Expected::Exact(3), [NewEvent::new("T")])).unwrap();
     log.close().unwrap();
-    let report = verify(Arc::new(disk.clone()), &mut |_, _| {}).unwrap();
+    let report = verify(disk, &mut |_, _| {}).unwrap();
     assert_eq!((report.findings, report.events), (Vec::new(), 4));
     assert_eq!(open(disk).unwrap().head(), 4);
 }
@@ -212,7 +212,7 @@ fn refused(disk: &SimStorage, kind: u8) {
     let named = ("record kind", u64::from(kind));
     unsupported(disk, options().open_on(Arc::new(disk.clone())), named);
     unsupported(disk, reader(disk), named);
-    unsupported(disk, verify(Arc::new(disk.clone()), &mut |_, _| {}), named);
+    unsupported(disk, verify(disk, &mut |_, _| {}), named);
 }
 
 /// Eight bytes more at the end of a head, and those around it longer by as much.

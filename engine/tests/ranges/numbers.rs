@@ -164,7 +164,7 @@ fn numbers_beyond_the_end_are_damage() {
                     }
                 },
             );
-            let verified = annals::verify(Arc::new(disk.clone()), &mut |_, _| {});
+            let verified = annals::verify(&disk, &mut |_, _| {});
             drop(options().open_reader_on(Arc::new(disk.clone())));
             let opened = options().open_on(Arc::new(disk.clone()));
             if (first, events) == (0, 0) {

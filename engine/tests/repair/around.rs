@@ -5,7 +5,7 @@ use annals::{CursorOptions, Error, RepairPlan, Start, plan_repair};
 
 use crate::support::{
     CONTROL, append, apply, change, closed_log, flip, is_whole_up_to, newest, open, plan, run,
-    segment, storage,
+    segment,
 };
 
 #[test]
@@ -24,12 +24,12 @@ fn an_open_log_is_left_alone() {
     let (disk, _) = closed_log();
     let log = open(&disk).unwrap();
     let other = disk.another_process();
-    assert!(matches!(plan_repair(&storage(&other)), Err(Error::Locked { .. })));
+    assert!(matches!(plan_repair(&other), Err(Error::Locked { .. })));
     let nothing = RepairPlan::default();
     assert!(matches!(apply(&other, &nothing), Err(Error::Locked { .. })));
     log.close().unwrap();
     let none = SimStorage::missing();
-    assert!(matches!(plan_repair(&storage(&none)), Err(Error::NotFound { .. })));
+    assert!(matches!(plan_repair(&none), Err(Error::NotFound { .. })));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use annals::io::Storage;
 use annals::io::sim::{LoseAll, SimStorage};
 use annals::{
     Background, Batch, Expected, Log, NewEvent, Options, RepairPlan, RepairStep, Repaired, Uuid,
@@ -59,10 +58,6 @@ pub(crate) fn closed_log() -> (SimStorage, Seen) {
     (disk, seen)
 }
 
-pub(crate) fn storage(disk: &SimStorage) -> Arc<dyn Storage> {
-    Arc::new(disk.clone())
-}
-
 /// The number of the newest segment.
 pub(crate) fn newest(disk: &SimStorage) -> u64 {
     disk.file_names().iter().filter(|name| name.ends_with(".seg")).count() as u64
@@ -71,13 +66,13 @@ pub(crate) fn newest(disk: &SimStorage) -> u64 {
 /// The plan, which changes nothing.
 pub(crate) fn plan(disk: &SimStorage) -> RepairPlan {
     let before = disk.fingerprint();
-    let plan = plan_repair(&storage(disk)).unwrap();
+    let plan = plan_repair(disk).unwrap();
     assert_eq!(disk.fingerprint(), before, "planning wrote");
     plan
 }
 
 pub(crate) fn apply(disk: &SimStorage, plan: &RepairPlan) -> annals::Result<Repaired> {
-    apply_repair(&storage(disk), plan, &mut |_| {})
+    apply_repair(disk, plan, &mut |_| {})
 }
 
 /// Damages the log, plans, applies, and checks that the log opens and has exactly the
@@ -125,7 +120,7 @@ pub(crate) fn mends_this(
 
 /// Nothing is left to do, and the log holds exactly the first `kept` events and goes on.
 pub(crate) fn is_whole_up_to(disk: &SimStorage, seen: &Seen, kept: u64) {
-    let report = verify(storage(disk), &mut |_, _| {}).unwrap();
+    let report = verify(disk, &mut |_, _| {}).unwrap();
     assert_eq!(report.findings, []);
     assert_eq!(plan(disk).steps, []);
     disk.power_cut(LoseAll);
@@ -135,7 +130,7 @@ pub(crate) fn is_whole_up_to(disk: &SimStorage, seen: &Seen, kept: u64) {
     append(&log, 1000);
     assert_eq!(log.head(), kept + 2);
     log.close().unwrap();
-    let report = verify(storage(disk), &mut |_, _| {}).unwrap();
+    let report = verify(disk, &mut |_, _| {}).unwrap();
     assert_eq!(report.findings, []);
     assert_eq!(report.events, kept + 2);
 }
@@ -166,5 +161,5 @@ pub(crate) fn first_of(disk: &SimStorage, number: u64) -> u64 {
     for later in number..100 {
         disk.remove_file(&segment(later));
     }
-    plan_repair(&storage(&disk)).unwrap().kept.unwrap() + 1
+    plan_repair(&disk).unwrap().kept.unwrap() + 1
 }

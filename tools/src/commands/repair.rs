@@ -1,11 +1,9 @@
 //! `annals repair`: says what mending a log would do and lose, and does it if asked.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use annals::io::{OsStorage, Storage};
+use annals::io::OsStorage;
 use annals::{Lost, RepairPlan, RepairStep, Repaired, apply_repair, plan_repair};
 use serde::Serialize;
+use std::path::Path;
 
 use crate::cli::Repair;
 use crate::error::{Answer, Failure, OfLog};
@@ -67,7 +65,7 @@ impl<'a> From<&'a Lost> for LostJson<'a> {
 }
 
 pub(crate) fn run(asked: &Repair, output: &mut Output) -> Result<Answer, Failure> {
-    let storage: Arc<dyn Storage> = Arc::new(OsStorage::new(&asked.log));
+    let storage = OsStorage::new(&asked.log);
     let plan = plan_repair(&storage).of(&asked.log)?;
     if !asked.apply || plan.steps.is_empty() || !plan.can_be_applied() {
         return planned(asked, &plan, output);

@@ -1,7 +1,6 @@
 //! `annals verify`: reads all of a log, checks it, and changes nothing.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use annals::io::OsStorage;
@@ -59,7 +58,7 @@ pub(crate) fn run(path: &Path, output: &mut Output) -> Result<Answer, Failure> {
 /// Verifies the log at `path`, with a progress bar.
 pub(super) fn check(path: &Path) -> annals::Result<Report> {
     let progress = Progress::bytes(Some(0));
-    annals::verify(Arc::new(OsStorage::new(path)), &mut |done, total| {
+    annals::verify(&OsStorage::new(path), &mut |done, total| {
         progress.total(total);
         progress.at(done);
     })
