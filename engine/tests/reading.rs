@@ -240,21 +240,3 @@ fn a_stream_is_read_up_to_damage_and_nobody_gets_past_it_by_asking_again() {
         }
     }
 }
-
-#[test]
-fn a_file_that_is_cut_while_it_is_being_mapped_is_mapped_as_it_is_then() {
-    // A close gives back what lies above the watermark's page while a cursor reads.
-    let disk = SimStorage::new();
-    let log = options(Reading::Mapped).open_on(Arc::new(disk.clone())).unwrap();
-    log.append(Batch::new().write("s", Expected::Any, [NewEvent::new("Happened")])).unwrap();
-    let mut cursor = log.cursor(Start::Beginning).unwrap();
-    let once = std::sync::atomic::AtomicBool::new(true);
-    disk.on_call(move |call, disk| {
-        let mapping = call.kind == annals::io::sim::CallKind::Map;
-        if mapping && once.swap(false, std::sync::atomic::Ordering::SeqCst) {
-            let file = annals::io::Storage::open(disk, &call.name, true).unwrap();
-            file.set_len(8192).unwrap();
-        }
-    });
-    assert_eq!(cursor.poll(10).unwrap().len(), 1);
-}

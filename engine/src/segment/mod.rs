@@ -14,4 +14,7 @@ pub(crate) mod name;
 pub(crate) mod scan;
 pub(crate) mod witness;
 
+#[cfg(all(test, feature = "sim"))]
+mod mapping_tests;
+
 pub(crate) use file::{Chunk, Extent, ReadMode, Segment};
