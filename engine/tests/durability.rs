@@ -425,3 +425,45 @@ fn a_duplicate_is_as_safe_as_was_asked_for_before_it_is_answered() {
         }
     }
 }
+
+#[test]
+fn submitting_what_is_refused_takes_no_lead_and_waits_for_nobody() {
+    // The answer rests on a buffered batch behind one that is being synced. Whoever submits
+    // may never wait, so nothing may be handed to it; nor does it write by itself meanwhile.
+    for wait in [false, true] {
+        let disk = SimStorage::new();
+        let log = open(&disk);
+        let (go, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let syncing = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&syncing);
+        disk.on_call(move |call: &Call, _: &SimStorage| {
+            if call.kind == CallKind::SyncData && !begun.swap(true, Ordering::SeqCst) {
+                let _until_told = held.lock().unwrap().recv_timeout(Duration::from_secs(10));
+            }
+        });
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| log.append(&batch("a", 10)));
+            while !syncing.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            log.append_with(&batch("b", 10), Durability::Buffered).unwrap();
+            let mut refused = Batch::new();
+            refused.write("b", Expected::NoStream, [NewEvent::new("Happened")]);
+            let asked = Instant::now();
+            let ticket = log.submit_with(&refused, Durability::Written).unwrap();
+            assert!(asked.elapsed() < Duration::from_secs(5), "submit waited for the sync");
+            go.send(()).unwrap();
+            first.join().unwrap().unwrap();
+            if wait {
+                let answer = ticket.wait();
+                assert!(matches!(answer, Err(Error::WrongExpectedVersion { .. })), "{answer:?}");
+            } else {
+                drop(ticket);
+            }
+            // Nobody was left with a lead that it does not know of.
+            log.append(&batch("c", 10)).unwrap();
+        });
+        assert_eq!(log.head(), 3);
+    }
+}

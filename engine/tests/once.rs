@@ -144,9 +144,13 @@ fn a_batch_whose_ids_are_known_gets_its_key_known_as_well() {
     };
     let first = log.append(&with_id(None, 1)).unwrap();
     log.append(&with_id(None, 2)).unwrap();
+    // The events are durable; the key is as safe as was asked for, and no more is said.
+    let early = log.append_with(&with_id(Some("j"), 2), Durability::Buffered).unwrap();
+    assert!(early.is_deduplicated());
+    assert_eq!(early.durability(), Durability::Buffered);
     let again = log.append(&with_id(Some("k"), 1)).unwrap();
     assert!(again.is_deduplicated());
-    assert_eq!(again.positions(), first.positions());
+    assert_eq!((again.positions(), again.durability()), (first.positions(), Durability::Durable));
     log.close().unwrap();
     let log = open(&disk);
     let by_key = log.append(&with_id(Some("k"), 77)).unwrap();

@@ -194,7 +194,7 @@ impl Committer {
     fn resting(self: &Arc<Self>, rests: Option<Wait>, answer: Result<Committed>) -> Ticket {
         let on = rests.map(|wait| {
             // Whoever takes the ticket may never wait.
-            if wait.role != Role::Wait && !self.flusher.lead() {
+            if wait.role == Role::Lead && !self.flusher.lead() {
                 self.lead();
             }
             (wait.group, wait.level)
@@ -214,8 +214,7 @@ impl Committer {
             queue.usable()?;
             let placement =
                 queue.place(batch, &prepared, &self.catalog, &self.settings, (request, now))?;
-            let rests =
-                if placement.is_an_answer() { queue.rest(request.durability, false) } else { None };
+            let rests = if placement.is_an_answer() { queue.rest_of(request) } else { None };
             drop(queue);
             match placement {
                 Placement::Placed(placed) => {
@@ -235,13 +234,13 @@ impl Committer {
                 Placement::KnownKey(hit) => {
                     self.settle_all(Durability::Written, true)?;
                     let committed = self.first_outcome(batch, &hit, request.durability)?;
-                    let rests = self.queue.lock().rest(request.durability, false);
+                    let rests = self.queue.lock().rest_of(request);
                     return Ok(Answer::Known { committed, rests });
                 }
                 Placement::Partly(hit, id) => {
                     self.settle_all(Durability::Written, true)?;
                     let error = self.partly_known(&hit, id)?;
-                    let rests = self.queue.lock().rest(request.durability, false);
+                    let rests = self.queue.lock().rest_of(request);
                     return Ok(Answer::Refused { error, rests });
                 }
                 Placement::Known(hits) => {
@@ -250,7 +249,7 @@ impl Committer {
                     if let (Ok(first), Some(key)) = (&answer, batch.key()) {
                         return self.commit_key(key, first, request);
                     }
-                    let rests = self.queue.lock().rest(request.durability, false);
+                    let rests = self.queue.lock().rest_of(request);
                     return Ok(match answer {
                         Ok(committed) => Answer::Known { committed, rests },
                         Err(error) => Answer::Refused { error, rests },
@@ -272,8 +271,10 @@ impl Committer {
             events: u32::try_from(first.events).unwrap_or(u32::MAX),
         };
         let answer = self.commit(&Batch::key_only(key, outcome), request)?;
+        // However safe the events are: the key is as safe as was asked for.
+        let first = Committed { durability: request.durability, ..first.clone() };
         Ok(match answer {
-            Answer::Placed(placed, _) => Answer::Placed(placed, Some(first.clone())),
+            Answer::Placed(placed, _) => Answer::Placed(placed, Some(first)),
             other => other,
         })
     }
@@ -306,7 +307,7 @@ impl Committer {
         let rests = {
             let mut queue = self.queue.lock();
             queue.writable()?;
-            queue.rest(level, exactly)
+            queue.rest(level, exactly, true)
         };
         rests.map_or(Ok(()), |wait| self.finish(wait))
     }

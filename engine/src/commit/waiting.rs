@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::group::Group;
 use super::pending::Pending;
-use super::queue::{Placement, Queue};
+use super::queue::{Placement, Queue, Request};
 use crate::committed::Durability;
 use crate::record::field::wide;
 
@@ -38,8 +38,9 @@ pub(super) struct InFlight {
 impl Queue {
     /// What an answer of this level rests on: everything that was placed before must
     /// have got as safe as it was promised to be, and at least this safe. With `exactly`
-    /// this safe and no more. `None` if that is so already.
-    pub(super) fn rest(&mut self, level: Durability, exactly: bool) -> Option<Wait> {
+    /// this safe and no more. Who does not wait gets no seat: the lead may be handed to
+    /// whoever has one. `None` if all is so already.
+    pub(super) fn rest(&mut self, level: Durability, exactly: bool, waits: bool) -> Option<Wait> {
         let mut before_last = false;
         while let Some(pending) = self.nth_last(usize::from(before_last)) {
             pending.needs(level);
@@ -47,7 +48,7 @@ impl Queue {
             if needed > Durability::Buffered {
                 let group = Arc::clone(&pending.group);
                 let seat_taken = pending.seat.is_some();
-                let role = self.role(true, seat_taken);
+                let role = self.role(waits, seat_taken);
                 if role == Role::Seat
                     && let Some(pending) = self.nth_last(usize::from(before_last))
                 {
@@ -69,10 +70,15 @@ impl Queue {
             _ if level == Durability::Durable && self.undurable => {
                 // Nothing to write, only to sync: a group without a batch.
                 self.open_group();
-                self.rest(level, exactly)
+                self.rest(level, exactly, waits)
             }
             _ => None,
         }
+    }
+
+    /// What the answer to a request rests on.
+    pub(super) fn rest_of(&mut self, request: Request) -> Option<Wait> {
+        self.rest(request.durability, false, request.waits)
     }
 
     /// Everything that was placed gets durable, without anybody waiting for it. Returns
