@@ -6,55 +6,11 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation
 )]
-use std::sync::Arc;
-use std::time::Duration;
+mod beside;
 
 use annals::io::sim::{LoseAll, SimStorage};
-use annals::{
-    Background, Batch, CursorOptions, Durability, Error, Expected, Log, NewEvent, Options, Reader,
-    Start, Visibility,
-};
-
-fn options() -> Options {
-    Options::new().background(Background::Inline).segment_bytes(16 << 10)
-}
-
-fn open(disk: &SimStorage) -> Log {
-    options().open_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn reader(disk: &SimStorage) -> Reader {
-    options().open_reader_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn written(disk: &SimStorage) -> Reader {
-    options().visibility(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn append(log: &Log, stream: &str, bytes: usize, level: Durability) -> u64 {
-    let mut batch = Batch::new();
-    let data = vec![7; bytes];
-    let event = NewEvent::new("Happened").data(&data).tag("tagged");
-    batch.write(stream, Expected::Any, [event]);
-    log.append_with(&batch, level).unwrap().last_position()
-}
-
-/// Everything that is there, one after the other.
-fn drain(cursor: &mut annals::Cursor) -> Vec<u64> {
-    let mut positions = Vec::new();
-    loop {
-        let events = cursor.poll(7).unwrap();
-        if events.is_empty() {
-            return positions;
-        }
-        positions.extend(events.iter().map(|event| event.position()));
-    }
-}
-
-/// As long as it takes a reader to look for a writer again.
-fn until_it_looks() {
-    std::thread::sleep(Duration::from_millis(150));
-}
+use annals::{CursorOptions, Durability, Error, Start, Visibility};
+use beside::{append, drain, open, reader, until_it_looks, written};
 
 #[test]
 fn a_power_cut_that_loses_what_a_reader_saw_written_is_told_by_its_checkpoint() {

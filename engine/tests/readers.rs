@@ -5,55 +5,17 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation
 )]
+mod beside;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use annals::io::sim::{LoseAll, SimStorage};
 use annals::{
-    Background, Batch, CursorOptions, Durability, Error, Expected, Log, NewEvent, NewSnapshot,
-    Options, Reader, Reading, Start, Uuid, Visibility,
+    Batch, CursorOptions, Durability, Error, Expected, Log, NewEvent, NewSnapshot, Reader, Reading,
+    Start, Uuid, Visibility,
 };
-
-fn options() -> Options {
-    Options::new().background(Background::Inline).segment_bytes(16 << 10)
-}
-
-fn open(disk: &SimStorage) -> Log {
-    options().open_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn reader(disk: &SimStorage) -> Reader {
-    options().open_reader_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn written(disk: &SimStorage) -> Reader {
-    options().visibility(Visibility::Written).open_reader_on(Arc::new(disk.clone())).unwrap()
-}
-
-fn append(log: &Log, stream: &str, bytes: usize, level: Durability) -> u64 {
-    let mut batch = Batch::new();
-    let data = vec![7; bytes];
-    let event = NewEvent::new("Happened").data(&data).tag("tagged");
-    batch.write(stream, Expected::Any, [event]);
-    log.append_with(&batch, level).unwrap().last_position()
-}
-
-/// Everything that is there, one after the other.
-fn drain(cursor: &mut annals::Cursor) -> Vec<u64> {
-    let mut positions = Vec::new();
-    loop {
-        let events = cursor.poll(7).unwrap();
-        if events.is_empty() {
-            return positions;
-        }
-        positions.extend(events.iter().map(|event| event.position()));
-    }
-}
-
-/// As long as it takes a reader to look for a writer again.
-fn until_it_looks() {
-    std::thread::sleep(Duration::from_millis(150));
-}
+use beside::{append, drain, open, options, reader, until_it_looks, written};
 
 #[test]
 fn a_reader_beside_a_writer_sees_everything_once_and_in_order() {
@@ -415,4 +377,29 @@ fn after_a_failed_sync_a_reader_is_shown_what_was_durable_and_no_more() {
         assert_eq!(drain(&mut cursor), [2]);
         assert_eq!(log.head(), 2);
     }
+}
+
+#[test]
+fn what_another_writer_is_just_storing_is_believed_when_it_is_done() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    append(&log, "a", 10, Durability::Durable);
+    let reader = reader(&disk.another_process());
+    let mut cursor = reader.cursor(Start::Beginning).unwrap();
+    assert_eq!(drain(&mut cursor), [1]);
+    append(&log, "a", 10, Durability::Durable);
+    assert_eq!(drain(&mut cursor), [2]);
+    // Words 1, and 16 and 17, of DESIGN.md: the generation, and the durable end.
+    let file = annals::io::Storage::open(&disk, "control", true).unwrap();
+    let words = file.share(128, true).unwrap();
+    let [generation, place, position] = [1, 16, 17].map(|at| words.load(at));
+    words.store(1, generation | 1);
+    words.store(16, place - 300);
+    words.store(17, 1);
+    assert_eq!((reader.head().unwrap(), reader.version("a").unwrap()), (2, 2));
+    words.store(16, place);
+    words.store(17, position);
+    words.store(1, generation);
+    append(&log, "a", 10, Durability::Durable);
+    assert_eq!(drain(&mut cursor), [3]);
 }

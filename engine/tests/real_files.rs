@@ -11,8 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annals::{
-    Background, Batch, Damage, Error, Expected, Log, NewEvent, NewSnapshot, Options, Reader,
-    Reading, Start,
+    Background, Batch, Error, Expected, Log, NewEvent, NewSnapshot, Options, Reader, Reading, Start,
 };
 
 const EVENTS: u64 = 60;
@@ -221,40 +220,6 @@ fn a_torn_tail_is_cut_and_reported_and_a_strict_opening_asks() {
     log.append(&batch).unwrap();
     drop(log);
     assert_eq!(read_all(&torn, Reading::Pread).unwrap(), EVENTS + 1);
-}
-
-#[cfg(unix)]
-#[test]
-fn links_pipes_and_directories_are_refused_and_names_never_leave_the_directory() {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    let (_directory, path) = closed_log();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(&segment(&path, 1))), (0o700, 0o600));
-    let victim = segment(&path, 2);
-    let aside = path.join("aside");
-    fs::rename(&victim, &aside).unwrap();
-    let not_a_file = |error: Error| {
-        let Error::Corrupt(corrupt) = error else { panic!("{error}") };
-        assert_eq!((corrupt.segment, corrupt.cause), (2, Damage::NotAFile));
-    };
-    symlink(&aside, &victim).unwrap();
-    not_a_file(read_all(&path, Reading::Mapped).unwrap_err());
-    fs::remove_file(&victim).unwrap();
-    fs::create_dir(&victim).unwrap();
-    not_a_file(read_all(&path, Reading::Mapped).unwrap_err());
-    fs::remove_dir(&victim).unwrap();
-    fs::rename(&aside, &victim).unwrap();
-    let log = Log::open(&path).unwrap();
-    for stream in ["../../outside", "/etc/passwd", "a\0b", "control", "00000000000000000001.seg"] {
-        let mut batch = Batch::new();
-        batch.write(stream, Expected::NoStream, [NewEvent::new("Happened")]);
-        log.append(&batch).unwrap();
-        assert_eq!(log.version(stream).unwrap(), 1);
-    }
-    log.close().unwrap();
-    assert_eq!(Log::open(&path).unwrap().head(), EVENTS + 5);
-    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]

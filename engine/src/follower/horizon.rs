@@ -81,11 +81,13 @@ impl Follower {
         if built.log != self.catalog.log {
             return Err(state.active.segment.corrupt(0, Damage::Foreign));
         }
+        let [served, _] = state.ends();
+        if matches!(&built.origin, Origin::Proven(end, _) if end.0 < served.0) {
+            // A writer came just now, and the segments prove less than is known already.
+            return Ok(());
+        }
         self.catalog.reset(built.view);
-        state.origin = built.origin;
-        state.active = built.active;
-        state.looked = Instant::now();
-        state.life += 1;
+        *state = State::new(built.origin, built.active, state.life + 1);
         Ok(())
     }
 
@@ -93,9 +95,12 @@ impl Follower {
         self.catalog.owner()?;
         let mut state = self.state.lock();
         self.look(&mut state)?;
-        // Before the place that is read: it only grows, so nothing beyond it is lasting.
-        let (lasting, _) = state.origin.end(Visibility::Durable);
-        let (place, position) = state.origin.end(self.level(reach));
+        let [durable, written] = state.ends();
+        let (lasting, _) = durable;
+        let (place, position) = match self.level(reach) {
+            Visibility::Durable => durable,
+            Visibility::Written => written,
+        };
         self.extend(&mut state, place)?;
         if indexed {
             self.fill(&mut state, place, lasting)?;

@@ -62,6 +62,28 @@ struct State {
     /// was read before may be there no more.
     life: u64,
     active: Active,
+    /// The durable and the written end, when the origin last said them.
+    seen: [End; 2],
+}
+
+impl State {
+    fn new(origin: Origin, active: Active, life: u64) -> Self {
+        let seen = [Visibility::Durable, Visibility::Written].map(|level| origin.end(level));
+        Self { origin, looked: Instant::now(), life, active, seen }
+    }
+
+    /// The durable and the written end. While another writer sets the words that are mapped
+    /// here, they are what they were before: what it says belongs to another life.
+    fn ends(&mut self) -> [End; 2] {
+        if let Origin::Control(view, said) = &self.origin {
+            // In this order: the written end is at least as far as the durable one.
+            let now = [Visibility::Durable, Visibility::Written].map(|level| view.end(level));
+            if view.said().is_some_and(|still| still.epoch == said.epoch) {
+                self.seen = now;
+            }
+        }
+        self.seen
+    }
 }
 
 /// The segment that is written to, and how far its table is filled.
@@ -95,8 +117,7 @@ impl Follower {
         let built = build::build(&*storage, mode, found)?;
         let recovery = built.recovery;
         let catalog = Catalog::new(storage, built.log, mode, built.view, true);
-        let state =
-            State { origin: built.origin, looked: Instant::now(), life: 1, active: built.active };
+        let state = State::new(built.origin, built.active, 1);
         let catalog = Arc::new(catalog);
         let state = Mutex::new(state);
         #[cfg(feature = "async")]

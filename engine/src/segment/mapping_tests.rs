@@ -1,6 +1,7 @@
 //! A file that gets shorter between the look at its length and the mapping of it, as when a
 //! log is closed while a cursor reads.
 
+#![allow(clippy::unwrap_used)]
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
