@@ -171,11 +171,10 @@ impl Control {
 }
 
 /// What the control file says of a writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) log: u128,
     pub(crate) epoch: u128,
-    pub(crate) process: u64,
     pub(crate) closed: bool,
 }
 
@@ -205,7 +204,6 @@ impl ControlView {
         let said = Said {
             log: pair(layout::LOG),
             epoch: pair(layout::EPOCH),
-            process: self.words.load(layout::PROCESS),
             closed: self.words.load(layout::CLOSED) != 0,
         };
         let whole = generation.is_multiple_of(2)
