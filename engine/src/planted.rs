@@ -65,6 +65,8 @@ pub enum Bug {
     DivergedTooFar,
     /// Recovery writes only the last group again.
     LastGroupRewritten,
+    /// Sleepers are woken before what they wait for stands there.
+    WokenBeforeSet,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -3,13 +3,9 @@
 //!
 //! Readers load them without a lock; the writer wakes only if somebody waits.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 #[cfg(feature = "async")]
 use std::task::Context;
 use std::task::Waker;
-use std::time::Instant;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::control::Control;
 #[cfg(feature = "async")]
@@ -18,6 +14,7 @@ use crate::horizon::{Bound, Reach};
 use crate::io::Storage;
 use crate::place::Place;
 use crate::planted::{self, Bug};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, Ordering};
 use crate::visibility::Visibility;
 
 /// One published place. What the writer stores often is kept away from the rest.

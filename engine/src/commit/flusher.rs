@@ -1,11 +1,10 @@
 //! The standing flusher: leads for what nobody waits for, and makes durable what was
 //! not asked to be, when its time has come.
 
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
 
 use super::Committer;
+use crate::sync::{Condvar, Instant, Mutex};
 
 /// How soon the flusher looks again at what another leader is about to sync.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -5,13 +5,11 @@ use std::task::Waker;
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
-
 use crate::committed::Durability;
 use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::horizon::Seat;
-use crate::sync::Signal;
+use crate::sync::{Mutex, Signal};
 
 const LEAD: u32 = 1;
 const DONE: u32 = 2;

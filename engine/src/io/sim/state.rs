@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
-
 use super::SimStorage;
 use super::counts::{Call, CallKind, Ledger};
 use super::directory::InodeId;
@@ -18,6 +16,7 @@ use super::disk::Disk;
 use super::fault::{Faults, Refusal, crashed};
 use super::numbers::{Draws, index};
 use super::process::{Life, Processes};
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock};
 
 /// What a hook is.
 pub(super) type Hook = dyn Fn(&Call, &SimStorage) + Send + Sync;
