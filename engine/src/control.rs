@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::io::{SharedWords, Storage, low_half};
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::record::layout::control as layout;
 use crate::record::layout::segment as segment_layout;
 use crate::segment::name;
@@ -72,6 +73,9 @@ pub(crate) struct Start {
 /// A writer is about to find out where the log ends: until it has, what an earlier one
 /// said holds no more.
 pub(crate) fn unsettle(storage: &dyn Storage) {
+    if planted::active(Bug::ControlUnguarded) {
+        return;
+    }
     let words = storage.open(name::CONTROL, true).and_then(|file| file.share(layout::WORDS, true));
     if let Ok(words) = words {
         words.store(layout::GENERATION, words.load(layout::GENERATION) | 1);
@@ -94,7 +98,9 @@ impl Control {
         let readers = shared(storage, name::READERS, layout::READERS_WORDS, readers_len)?;
         let [instance, _] = halves(storage.random());
         let generation = words.load(layout::GENERATION) | 1;
-        words.store(layout::GENERATION, generation);
+        if !planted::active(Bug::ControlUnguarded) {
+            words.store(layout::GENERATION, generation);
+        }
         let pairs = [(layout::LOG, start.log), (layout::EPOCH, start.epoch)];
         for ([low, high], number) in pairs {
             let [low_half, high_half] = halves(number);
@@ -149,7 +155,9 @@ impl Control {
         }
         // Those who still wait say so again. One who died has cost one call.
         self.readers.store(waiting, 0);
-        self.words.store(wake, self.words.load(wake).wrapping_add(1));
+        if !planted::active(Bug::WakeWordKept) {
+            self.words.store(wake, self.words.load(wake).wrapping_add(1));
+        }
         self.words.wake(wake);
     }
 
@@ -233,15 +241,23 @@ impl ControlView {
             [layout::WAITING, layout::WAKE].map(|pair| pair.get(of(visibility)).copied());
         let (Some(waiting), Some(wake)) = (waiting, wake) else { return };
         let before = low_half(self.words.load(wake));
+        let late = planted::active(Bug::ReaderNotedLate);
         let time = match &self.readers {
             Some(readers) => {
-                readers.store(waiting, 1);
+                if !late {
+                    readers.store(waiting, 1);
+                }
                 time
             }
             None => time.min(UNTOLD),
         };
-        // What moved in between may have seen nobody to wake.
-        if self.end(visibility).0 <= place {
+        // What moved in between may have seen nobody to wake. While another writer sets the
+        // words they say nothing yet, and it wakes all when they do.
+        let moved = self.said().is_some() && self.end(visibility).0 > place;
+        if !moved {
+            if let Some(readers) = self.readers.as_ref().filter(|_| late) {
+                readers.store(waiting, 1);
+            }
             self.words.wait(wake, before, time);
         }
     }
@@ -249,3 +265,44 @@ impl ControlView {
 
 /// How often a reader looks that cannot say that it waits.
 const UNTOLD: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::io::sim::SimStorage;
+
+    /// Found by the model `processes::reopened`: a writer had published and closed, and the
+    /// next one was still recovering. A reader that waited saw an end beyond its own, was not
+    /// to believe it, and looked again at once, over and over, for as long as that took.
+    #[test]
+    fn a_reader_sleeps_while_the_next_writer_recovers() {
+        let disk = SimStorage::new();
+        let (before, end) = (Place::new(1, 4096), Place::new(1, 8192));
+        let start = Start { log: 1, epoch: 2, durable: (before, 1), written: (before, 1) };
+        let first = Control::set_up(&disk, &start).unwrap();
+        let view = ControlView::open(&disk).unwrap();
+        first.publish(Visibility::Durable, end, 2);
+        first.close();
+        unsettle(&disk);
+        let time = Duration::from_millis(50);
+        let begin = Instant::now();
+        view.wait(Visibility::Durable, before, time);
+        assert!(begin.elapsed() >= time, "it did not sleep");
+        // What the next writer says ends the wait.
+        let start = Start { epoch: 3, durable: (end, 2), written: (end, 2), ..start };
+        let second = std::thread::scope(|threads| {
+            let waits = threads.spawn(|| {
+                let begin = Instant::now();
+                view.wait(Visibility::Durable, before, Duration::from_secs(60));
+                begin.elapsed()
+            });
+            std::thread::sleep(time);
+            let second = Control::set_up(&disk, &start);
+            assert!(waits.join().unwrap() < Duration::from_secs(30), "it was not woken");
+            second
+        });
+        assert!(second.is_ok());
+    }
+}

@@ -67,6 +67,30 @@ pub enum Bug {
     LastGroupRewritten,
     /// Sleepers are woken before what they wait for stands there.
     WokenBeforeSet,
+    /// A group is done before its outcome is stored.
+    DoneBeforeOutcome,
+    /// Whether anybody goes on leading is found out under the lock and noted later.
+    LeadDropped,
+    /// The lead is handed to a flusher that has gone.
+    FlusherGone,
+    /// Who waits says so after it has looked, not before.
+    WaitNotedLate,
+    /// Who waits is woken without the lock that it looks under.
+    WokenWithoutLock,
+    /// Of all who wait for the watermark one is woken.
+    OneWoken,
+    /// A position is published before its place.
+    PositionBeforePlace,
+    /// A future is not looked after again when its waker stands there.
+    WakerTooLate,
+    /// What lies in the next segment is published before the one before it is sealed.
+    PublishedBeforeSealed,
+    /// A reader in another process says that it waits after it has looked.
+    ReaderNotedLate,
+    /// Readers in other processes are woken, and the word that they sleep on stays.
+    WakeWordKept,
+    /// Setting up the control file is not marked as under way.
+    ControlUnguarded,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -65,6 +65,9 @@ impl Level {
 
     fn publish(&self, place: Place, position: u64) {
         debug_assert!(place >= self.place());
+        if planted::active(Bug::PositionBeforePlace) {
+            self.position.store(position, Ordering::SeqCst);
+        }
         self.place.store(place.to_bits(), Ordering::SeqCst);
         self.position.store(position, Ordering::SeqCst);
         self.wake();
@@ -80,11 +83,19 @@ impl Level {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
+        if planted::active(Bug::WokenWithoutLock) {
+            self.moved.notify_all();
+            return;
+        }
         // Taking the lock orders this after a sleeper that has looked and not yet slept.
         let mut sleepers = self.sleepers.lock();
         let futures = std::mem::take(&mut sleepers.futures);
         drop(sleepers);
-        self.moved.notify_all();
+        if planted::active(Bug::OneWoken) {
+            self.moved.notify_one();
+        } else {
+            self.moved.notify_all();
+        }
         self.waiting.fetch_sub(futures.len(), Ordering::SeqCst);
         futures.into_iter().for_each(|(_, waker)| waker.wake());
     }
@@ -261,7 +272,10 @@ impl Watermark {
         if level.place() > place {
             return true;
         }
-        level.waiting.fetch_add(1, Ordering::SeqCst);
+        let late = planted::active(Bug::WaitNotedLate);
+        if !late {
+            level.waiting.fetch_add(1, Ordering::SeqCst);
+        }
         let mut guard = level.sleepers.lock();
         let moved = loop {
             if level.place() > place {
@@ -269,6 +283,9 @@ impl Watermark {
             }
             if self.has_ended() {
                 break false;
+            }
+            if late {
+                level.waiting.fetch_add(1, Ordering::SeqCst);
             }
             match deadline {
                 None => level.moved.wait(&mut guard),
@@ -315,6 +332,9 @@ impl Watermark {
         drop(before);
         // What moved in between may have seen nobody to wake.
         let moved = level.place() > place || self.has_ended();
+        if moved && planted::active(Bug::WakerTooLate) {
+            return false;
+        }
         if moved {
             level.leave(seat);
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Committer;
+use crate::planted::{self, Bug};
 use crate::sync::{Condvar, Instant, Mutex};
 
 /// How soon the flusher looks again at what another leader is about to sync.
@@ -32,11 +33,12 @@ impl Flusher {
     /// The lead is handed to the flusher. Returns whether there is one.
     pub(super) fn lead(&self) -> bool {
         let mut orders = self.orders.lock();
-        if orders.stands {
+        let stands = orders.stands || planted::active(Bug::FlusherGone);
+        if stands {
             orders.lead = true;
             self.changed.notify_one();
         }
-        orders.stands
+        stands
     }
 
     /// Something that is not durable is there from now on.
