@@ -73,9 +73,6 @@ pub(crate) struct Start {
 /// A writer is about to find out where the log ends: until it has, what an earlier one
 /// said holds no more.
 pub(crate) fn unsettle(storage: &dyn Storage) {
-    if planted::active(Bug::ControlUnguarded) {
-        return;
-    }
     let words = storage.open(name::CONTROL, true).and_then(|file| file.share(layout::WORDS, true));
     if let Ok(words) = words {
         words.store(layout::GENERATION, words.load(layout::GENERATION) | 1);
@@ -98,9 +95,7 @@ impl Control {
         let readers = shared(storage, name::READERS, layout::READERS_WORDS, readers_len)?;
         let [instance, _] = halves(storage.random());
         let generation = words.load(layout::GENERATION) | 1;
-        if !planted::active(Bug::ControlUnguarded) {
-            words.store(layout::GENERATION, generation);
-        }
+        words.store(layout::GENERATION, generation);
         let pairs = [(layout::LOG, start.log), (layout::EPOCH, start.epoch)];
         for ([low, high], number) in pairs {
             let [low_half, high_half] = halves(number);

@@ -89,8 +89,6 @@ pub enum Bug {
     ReaderNotedLate,
     /// Readers in other processes are woken, and the word that they sleep on stays.
     WakeWordKept,
-    /// Setting up the control file is not marked as under way.
-    ControlUnguarded,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -76,6 +76,7 @@ impl Group {
     pub(super) fn settle(&self, outcome: Result<()>) {
         if planted::active(Bug::DoneBeforeOutcome) {
             self.done.set(DONE);
+            self.written.set(DONE);
         }
         self.outcome.get_or_init(|| outcome);
         self.done.set(DONE);

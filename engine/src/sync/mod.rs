@@ -18,6 +18,13 @@ mod modelled;
 #[cfg(not(shuttle))]
 mod real;
 
+/// Locks that are held for a moment, and never over anything else from here: what they
+/// guard is of no interest to a model, which so has fewer schedules to try.
+#[cfg(feature = "sim")]
+pub(crate) mod brief {
+    pub(crate) use parking_lot::{Mutex, RwLock};
+}
+
 #[cfg(shuttle)]
 pub(crate) use modelled::*;
 #[cfg(not(shuttle))]

@@ -33,6 +33,21 @@ fn exact() {
     assert_eq!(left(&disk, Durability::Durable).len(), 6);
 }
 
+/// Five threads append once: several sleep on the same group.
+fn crowd() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    let threads = (0..5).map(|_| {
+        let (log, disk) = (log.clone(), disk.clone());
+        spawn(move || {
+            let at = log.append(&one("s", Expected::Any)).unwrap().first_position();
+            Promise::new(at, "s", Durability::Durable, &disk)
+        })
+    });
+    check_dense(joined(threads));
+    close(log).unwrap();
+}
+
 /// Three threads append to one stream whatever it is, each as safe as it likes.
 fn levels() {
     let disk = SimStorage::new();
@@ -148,6 +163,7 @@ const fn model(name: &'static str, program: fn(), schedules: usize) -> Model {
 }
 
 pub(crate) const EXACT: Model = model("groups::exact", exact, 1000);
+pub(crate) const CROWD: Model = model("groups::crowd", crowd, 500);
 pub(crate) const LEVELS: Model = model("groups::levels", levels, 600);
 pub(crate) const CONFLICTS: Model = model("groups::conflicts", conflicts, 500);
 pub(crate) const DUPLICATES: Model = model("groups::duplicates", duplicates, 500);
@@ -156,6 +172,11 @@ pub(crate) const FAILING: Model = model("groups::failing", failing, 1000);
 #[test]
 fn durable_appends_of_several_threads_are_dense_and_durable_when_they_are_answered() {
     holds(&EXACT);
+}
+
+#[test]
+fn all_who_sleep_on_one_group_are_woken_and_told_the_same() {
+    holds(&CROWD);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{flushes, groups, processes, rolls, tails, tickets};
 #[test]
 fn faults_of_the_group_are_caught() {
     catches(&groups::EXACT, Bug::WokenBeforeSet);
-    catches(&groups::EXACT, Bug::DoneBeforeOutcome);
+    catches(&groups::CROWD, Bug::DoneBeforeOutcome);
     catches(&groups::EXACT, Bug::LeadDropped);
     catches(&groups::EXACT, Bug::AcknowledgeBeforeSync);
     catches(&groups::FAILING, Bug::LeadersErrorNotShared);
@@ -25,7 +25,7 @@ fn faults_of_answers_that_rest_on_others_are_caught() {
 #[test]
 fn faults_of_tickets_and_of_the_flusher_are_caught() {
     catches(&tickets::CLOSED, Bug::FlusherGone);
-    catches(&tickets::AWAITED, Bug::WakerTooLate);
+    catches(&tickets::WOKEN, Bug::WakerTooLate);
     catches(&flushes::SYNCED, Bug::SyncDoesNothing);
 }
 
@@ -42,12 +42,10 @@ fn faults_of_the_watermark_are_caught() {
 #[test]
 fn faults_across_segments_are_caught() {
     catches(&rolls::READ, Bug::PublishedBeforeSealed);
-    catches(&rolls::FOLLOWED, Bug::NoSyncAtRoll);
 }
 
 #[test]
 fn faults_between_processes_are_caught() {
-    catches(&processes::BESIDE, Bug::ReaderNotedLate);
-    catches(&processes::BESIDE, Bug::WakeWordKept);
-    catches(&processes::REOPENED, Bug::ControlUnguarded);
+    catches(&processes::WOKEN, Bug::ReaderNotedLate);
+    catches(&processes::WOKEN, Bug::WakeWordKept);
 }

@@ -1,10 +1,11 @@
 //! A reader in another process: the words of the control file, and being woken through
 //! them.
 
+use std::sync::Arc;
+
 use annals::io::sim::SimStorage;
 use annals::model::Time;
-use annals::{Durability, Expected, Log, Reader, Start};
-use std::sync::Arc;
+use annals::{Durability, Error, Expected, Log, Reader, Start};
 
 use crate::harness::{Model, holds};
 use crate::words::{
@@ -40,6 +41,17 @@ fn beside() {
     });
     joined(writers);
     joined(readers).iter().flatten().for_each(Promise::check);
+    close(log).unwrap();
+}
+
+/// One writer, one reader, one event: the smallest program in which a wake-up can be lost.
+fn woken() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    let mut cursor = reader(&disk).cursor(Start::Beginning).unwrap();
+    let waits = spawn(move || next(&mut cursor).unwrap().len());
+    append(&log, 0, 1);
+    assert_eq!(waits.join().unwrap(), 1);
     close(log).unwrap();
 }
 
@@ -83,15 +95,24 @@ fn reopened() {
     });
     log.append(&one("s", Expected::Exact(1))).unwrap();
     close(log).unwrap();
-    let log = open(&disk, &options());
+    let log = loop {
+        match options().open_on(storage(&disk)) {
+            Ok(log) => break log,
+            // A reader keeps writers out while it finds the end.
+            Err(Error::Locked { .. }) => shuttle::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
     log.append(&one("s", Expected::Exact(2))).unwrap();
     follower.join().unwrap().iter().for_each(Promise::check);
-    close(log).unwrap();
+    log.close().unwrap();
     assert_eq!(left(&disk, Durability::Durable).len(), 3);
 }
 
 pub(crate) const BESIDE: Model =
     Model { name: "processes::beside", program: beside, time: Time::Stands, schedules: 400 };
+pub(crate) const WOKEN: Model =
+    Model { name: "processes::woken", program: woken, time: Time::Stands, schedules: 1000 };
 pub(crate) const ROLLED: Model =
     Model { name: "processes::rolled", program: rolled, time: Time::Stands, schedules: 300 };
 pub(crate) const REOPENED: Model =
@@ -100,6 +121,11 @@ pub(crate) const REOPENED: Model =
 #[test]
 fn readers_in_other_processes_are_woken_and_handed_only_what_is_durable() {
     holds(&BESIDE);
+}
+
+#[test]
+fn no_wake_up_of_a_reader_in_another_process_is_lost() {
+    holds(&WOKEN);
 }
 
 #[test]

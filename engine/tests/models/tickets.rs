@@ -55,17 +55,17 @@ fn bounded() {
     close(log).unwrap();
 }
 
-/// Tickets are waited for while the log is closed: each gets an answer, and all is durable
-/// by then.
+/// Tickets are waited for while others are dropped and the log is closed: each gets an
+/// answer, and all is durable by then.
 fn closed_meanwhile() {
     let disk = SimStorage::new();
     let log = open(&disk, &options());
-    let levels = [Durability::Durable, Durability::Written, Durability::Durable];
-    let tickets = levels.map(|level| (log.submit_with(&one("s", Expected::Any), level), level));
-    let threads = tickets.map(|(ticket, level)| {
-        let (ticket, disk) = (ticket.unwrap(), disk.clone());
+    let threads = [Durability::Durable, Durability::Written].map(|level| {
+        let (ticket, disk) = (log.submit_with(&one("s", Expected::Any), level), disk.clone());
+        let ticket = ticket.unwrap();
         spawn(move || Promise::new(ticket.wait().unwrap().first_position(), "s", level, &disk))
     });
+    drop(log.submit(&one("s", Expected::Any)).unwrap());
     close(log).unwrap();
     check_dense(joined(threads));
     assert_eq!(left(&disk, Durability::Durable).len(), 3);
@@ -110,6 +110,21 @@ fn awaited() {
     close(log).unwrap();
 }
 
+/// One ticket and one cursor are awaited: the smallest program in which a waker can come too
+/// late.
+fn woken() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    let mut cursor = log.cursor(Start::Beginning).unwrap();
+    let reader = spawn(move || {
+        shuttle::future::block_on(async move { cursor.next(10).await.unwrap().len() })
+    });
+    let ticket = log.submit(&one("s", Expected::Any)).unwrap();
+    assert_eq!(shuttle::future::block_on(ticket).unwrap().first_position(), 1);
+    assert_eq!(reader.join().unwrap(), 1);
+    close(log).unwrap();
+}
+
 /// A sync fails under tickets: all that are not durable say so, also those that are
 /// awaited, and nobody sleeps on.
 fn failing() {
@@ -139,6 +154,7 @@ pub(crate) const WAITED: Model = model("tickets::waited_and_dropped", waited_and
 pub(crate) const BOUNDED: Model = model("tickets::bounded", bounded, 500);
 pub(crate) const CLOSED: Model = model("tickets::closed_meanwhile", closed_meanwhile, 800);
 pub(crate) const AWAITED: Model = model("tickets::awaited", awaited, 600);
+pub(crate) const WOKEN: Model = model("tickets::woken", woken, 1000);
 pub(crate) const FAILING: Model = model("tickets::failing", failing, 500);
 
 #[test]
@@ -159,6 +175,7 @@ fn tickets_get_an_answer_while_the_log_is_closed() {
 #[test]
 fn futures_are_woken() {
     holds(&AWAITED);
+    holds(&WOKEN);
 }
 
 #[test]
