@@ -55,6 +55,27 @@ fn woken() {
     close(log).unwrap();
 }
 
+/// As `tails::resumed`, in another process.
+fn resumed() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    let reader = reader(&disk);
+    let follower = spawn(move || {
+        let mut cursor = reader.cursor(Start::Beginning).unwrap();
+        while cursor.position() < 2 {
+            next(&mut cursor).unwrap();
+            let position = cursor.position();
+            let other = reader.cursor(Start::After(position)).unwrap();
+            assert_eq!(other.position(), position);
+            reader.cursor(Start::Checkpoint(cursor.checkpoint().unwrap())).unwrap();
+            assert!(reader.head().unwrap() >= position, "the head is behind");
+        }
+    });
+    append(&log, 0, 2);
+    follower.join().unwrap();
+    close(log).unwrap();
+}
+
 /// A reader in another process goes along from segment to segment.
 fn rolled() {
     let disk = SimStorage::new();
@@ -113,6 +134,8 @@ pub(crate) const BESIDE: Model =
     Model { name: "processes::beside", program: beside, time: Time::Stands, schedules: 400 };
 pub(crate) const WOKEN: Model =
     Model { name: "processes::woken", program: woken, time: Time::Stands, schedules: 1000 };
+pub(crate) const RESUMED: Model =
+    Model { name: "processes::resumed", program: resumed, time: Time::Stands, schedules: 500 };
 pub(crate) const ROLLED: Model =
     Model { name: "processes::rolled", program: rolled, time: Time::Stands, schedules: 300 };
 pub(crate) const REOPENED: Model =
@@ -126,6 +149,11 @@ fn readers_in_other_processes_are_woken_and_handed_only_what_is_durable() {
 #[test]
 fn no_wake_up_of_a_reader_in_another_process_is_lost() {
     holds(&WOKEN);
+}
+
+#[test]
+fn what_was_handed_out_in_another_process_is_not_beyond_the_head() {
+    holds(&RESUMED);
 }
 
 #[test]

@@ -110,6 +110,32 @@ fn take(cursor: &mut Cursor, head: u64) {
     }
 }
 
+/// Who was handed an event can go on after it at once, with another cursor, and finds the
+/// head there.
+fn resumed() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    let mut cursor = log.cursor(Start::Beginning).unwrap();
+    let reader = log.clone();
+    let follower = spawn(move || {
+        while cursor.position() < 2 {
+            next(&mut cursor).unwrap();
+            let position = cursor.position();
+            assert!(reader.head() >= position, "the head is behind what was handed out");
+            let other = reader.cursor(Start::After(position)).unwrap();
+            assert_eq!(other.position(), position);
+            reader.cursor(Start::Checkpoint(cursor.checkpoint().unwrap())).unwrap();
+        }
+    });
+    let writers = [0, 1].map(|_| {
+        let log = log.clone();
+        spawn(move || drop(log.append(&one("s", Expected::Any)).unwrap()))
+    });
+    joined(writers);
+    follower.join().unwrap();
+    close(log).unwrap();
+}
+
 /// A cursor waits for what never comes: it is told when the log is closed.
 fn closed() {
     let disk = SimStorage::new();
@@ -170,6 +196,7 @@ const fn model(name: &'static str, program: fn(), schedules: usize) -> Model {
 pub(crate) const WAITING: Model = model("tails::waiting", waiting, 700);
 pub(crate) const WRITTEN: Model = model("tails::written", written, 300);
 pub(crate) const HEAD: Model = model("tails::head", head, 500);
+pub(crate) const RESUMED: Model = model("tails::resumed", resumed, 500);
 pub(crate) const CLOSED: Model = model("tails::closed", closed, 300);
 pub(crate) const FAILED: Model = model("tails::failed", failed, 300);
 
@@ -186,6 +213,11 @@ fn cursors_of_what_is_written_are_woken_by_the_write() {
 #[test]
 fn what_is_below_the_head_is_there() {
     holds(&HEAD);
+}
+
+#[test]
+fn what_was_handed_out_is_not_beyond_the_head() {
+    holds(&RESUMED);
 }
 
 #[test]
