@@ -25,11 +25,20 @@ const fn of(visibility: Visibility) -> usize {
     }
 }
 
-const fn places(visibility: Visibility) -> [usize; 2] {
+/// The word that counts how often an end was published.
+const fn turn_of(visibility: Visibility) -> usize {
     match visibility {
         Visibility::Durable => layout::DURABLE,
         Visibility::Written => layout::WRITTEN,
     }
+}
+
+/// The words of the pair of a turn, place and position: the next one is written into the
+/// other pair, so one that was read is whole if the turn is what it was.
+const fn pair_of(visibility: Visibility, turn: u64) -> [usize; 2] {
+    let [even, odd] = layout::PAIRS;
+    let at = turn_of(visibility) + if turn.is_multiple_of(2) { even } else { odd };
+    [at, at + 1]
 }
 
 /// The low and the high half.
@@ -128,10 +137,11 @@ impl Control {
     }
 
     fn put(&self, visibility: Visibility, (place, position): (Place, u64)) {
-        let [place_at, position_at] = places(visibility);
-        // In this order: whoever sees a position sees at least its place.
+        let turn = self.words.load(turn_of(visibility)).wrapping_add(1);
+        let [place_at, position_at] = pair_of(visibility, turn);
         self.words.store(place_at, place.to_bits());
         self.words.store(position_at, position);
+        self.words.store(turn_of(visibility), turn);
     }
 
     /// An end has moved.
@@ -224,10 +234,14 @@ impl ControlView {
 
     /// How far the log is.
     pub(crate) fn end(&self, visibility: Visibility) -> (Place, u64) {
-        let [place, position] = places(visibility);
-        // In this order: the place is at least that of the position.
-        let position = self.words.load(position);
-        (Place::from_bits(self.words.load(place)), position)
+        let mut turn = self.words.load(turn_of(visibility));
+        loop {
+            let [place, position] = pair_of(visibility, turn).map(|at| self.words.load(at));
+            match self.words.load(turn_of(visibility)) {
+                same if same == turn => return (Place::from_bits(place), position),
+                newer => turn = newer,
+            }
+        }
     }
 
     /// Sleeps until an end has moved beyond `place`, or for `time`; may return early.

@@ -79,8 +79,8 @@ pub enum Bug {
     WokenWithoutLock,
     /// Of all who wait for the watermark one is woken.
     OneWoken,
-    /// A position is published before its place.
-    PositionBeforePlace,
+    /// A place is announced before it stands there.
+    AnnouncedTooSoon,
     /// A future is not looked after again when its waker stands there.
     WakerTooLate,
     /// What lies in the next segment is published before the one before it is sealed.

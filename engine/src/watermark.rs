@@ -17,16 +17,39 @@ use crate::planted::{self, Bug};
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, Ordering};
 use crate::visibility::Visibility;
 
+/// A place, and the position of the last event before it.
+#[derive(Debug)]
+struct Pair {
+    place: AtomicU64,
+    position: AtomicU64,
+}
+
+impl Pair {
+    const fn new(place: Place, position: u64) -> Self {
+        Self { place: AtomicU64::new(place.to_bits()), position: AtomicU64::new(position) }
+    }
+
+    fn place(&self) -> Place {
+        Place::from_bits(self.place.load(Ordering::SeqCst))
+    }
+}
+
+/// What appends raise that are not durable: by any thread, and so away from the rest.
+#[repr(align(128))]
+#[derive(Debug)]
+struct Raised(Pair);
+
 /// One published place. What the writer stores often is kept away from the rest.
 #[repr(align(128))]
 #[derive(Debug)]
 struct Level {
-    /// Stored before `position`, so that whoever sees a position sees at least its
-    /// place.
-    place: AtomicU64,
-    position: AtomicU64,
+    /// Counts what was published. The newest stands in the pair of this number, and the
+    /// next is written into the other one: so a pair that was read is whole, if this is
+    /// what it was.
+    turn: AtomicU64,
+    pairs: [Pair; 2],
     /// How many sleep or are about to, futures included. Raised before the last look at
-    /// `place`, read after storing it, both sequentially consistent: one of the
+    /// `turn`, read after storing it, both sequentially consistent: one of the
     /// two sides sees the other.
     waiting: AtomicUsize,
     sleepers: Mutex<Sleepers>,
@@ -43,8 +66,8 @@ struct Sleepers {
 impl Level {
     const fn new(place: Place, position: u64) -> Self {
         Self {
-            place: AtomicU64::new(place.to_bits()),
-            position: AtomicU64::new(position),
+            turn: AtomicU64::new(0),
+            pairs: [Pair::new(place, position), Pair::new(place, position)],
             waiting: AtomicUsize::new(0),
             sleepers: Mutex::new(Sleepers {
                 #[cfg(feature = "async")]
@@ -55,28 +78,42 @@ impl Level {
         }
     }
 
+    const fn pair(&self, turn: u64) -> &Pair {
+        let [even, odd] = &self.pairs;
+        if turn.is_multiple_of(2) { even } else { odd }
+    }
+
+    /// What was published last: who is handed what lies before the place finds the position
+    /// there too, and the other way round.
+    fn end(&self) -> (Place, u64) {
+        let mut turn = self.turn.load(Ordering::SeqCst);
+        loop {
+            let pair = self.pair(turn);
+            let end = (pair.place(), pair.position.load(Ordering::SeqCst));
+            // Twice published meanwhile, or the pair is whole.
+            match self.turn.load(Ordering::SeqCst) {
+                same if same == turn => return end,
+                newer => turn = newer,
+            }
+        }
+    }
+
     fn place(&self) -> Place {
-        Place::from_bits(self.place.load(Ordering::SeqCst))
+        self.end().0
     }
 
-    fn position(&self) -> u64 {
-        self.position.load(Ordering::Acquire)
-    }
-
+    /// Called by one thread at a time.
     fn publish(&self, place: Place, position: u64) {
         debug_assert!(place >= self.place());
-        if planted::active(Bug::PositionBeforePlace) {
-            self.position.store(position, Ordering::SeqCst);
+        let turn = self.turn.load(Ordering::SeqCst).wrapping_add(1);
+        if planted::active(Bug::AnnouncedTooSoon) {
+            self.turn.store(turn, Ordering::SeqCst);
         }
-        self.place.store(place.to_bits(), Ordering::SeqCst);
-        self.position.store(position, Ordering::SeqCst);
+        let pair = self.pair(turn);
+        pair.place.store(place.to_bits(), Ordering::SeqCst);
+        pair.position.store(position, Ordering::SeqCst);
+        self.turn.store(turn, Ordering::SeqCst);
         self.wake();
-    }
-
-    /// As `publish`, by any thread, in any order.
-    fn raise(&self, place: Place, position: u64) {
-        self.place.fetch_max(place.to_bits(), Ordering::SeqCst);
-        self.position.fetch_max(position, Ordering::SeqCst);
     }
 
     fn wake(&self) {
@@ -124,7 +161,7 @@ pub(crate) struct Watermark {
     durable: Level,
     written: Level,
     /// Up to the last batch that an append was answered for before it was durable.
-    acknowledged: Level,
+    acknowledged: Raised,
     closed: AtomicBool,
     /// Nothing that is not written by now ever will be.
     failed: AtomicBool,
@@ -137,7 +174,7 @@ impl Watermark {
         Self {
             durable: Level::new(place, position),
             written: Level::new(place, position),
-            acknowledged: Level::new(place, position),
+            acknowledged: Raised(Pair::new(place, position)),
             closed: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             control: Mutex::new(None),
@@ -151,7 +188,7 @@ impl Watermark {
 
     /// Position of the last durable event.
     pub(crate) fn position(&self) -> u64 {
-        self.durable.position()
+        self.durable.end().1
     }
 
     /// Up to where the log is written.
@@ -163,21 +200,19 @@ impl Watermark {
     pub(crate) fn bound(&self, reach: Reach) -> Bound {
         // Before the place that is read: it only grows, so nothing beyond it is lasting.
         let lasting = self.place();
-        let of = |level: &Level| {
-            // In this order: the place is at least that of the position.
-            let position = level.position();
-            (level.place(), position)
-        };
         let ahead = planted::active(Bug::CursorAheadOfSync);
-        let durable = of(if ahead { &self.written } else { &self.durable });
+        let durable = if ahead { self.written.end() } else { self.durable.end() };
         let (place, position) = match reach {
             Reach::Durable => durable,
-            Reach::Written => of(&self.written),
+            Reach::Written => self.written.end(),
             Reach::Acknowledged => {
-                let acknowledged = of(&self.acknowledged);
+                // In this order: the place is at least that of the position.
+                let position = self.acknowledged.0.position.load(Ordering::SeqCst);
+                let acknowledged = (self.acknowledged.0.place(), position);
                 // What was answered for and cannot be written any more is gone.
                 let failed = self.failed.load(Ordering::SeqCst);
-                let there = if failed { acknowledged.min(of(&self.written)) } else { acknowledged };
+                let there =
+                    if failed { acknowledged.min(self.written.end()) } else { acknowledged };
                 durable.max(there)
             }
         };
@@ -216,12 +251,14 @@ impl Watermark {
 
     /// An append was answered that is not durable.
     pub(crate) fn acknowledge(&self, place: Place, position: u64) {
-        self.acknowledged.raise(place, position);
+        // By any thread, in any order.
+        self.acknowledged.0.place.fetch_max(place.to_bits(), Ordering::SeqCst);
+        self.acknowledged.0.position.fetch_max(position, Ordering::SeqCst);
     }
 
     /// Whether something was answered for that is not written yet, and still can be.
     pub(crate) fn owes_a_write(&self) -> bool {
-        self.acknowledged.place() > self.written() && !self.failed.load(Ordering::SeqCst)
+        self.acknowledged.0.place() > self.written() && !self.failed.load(Ordering::SeqCst)
     }
 
     /// Nothing will move any more: whoever waits is told.

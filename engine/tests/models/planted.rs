@@ -36,7 +36,7 @@ fn faults_of_the_watermark_are_caught() {
     catches(&tails::WAITING, Bug::OneWoken);
     catches(&tails::WAITING, Bug::PublishBeforeDurable);
     catches(&tails::WAITING, Bug::CursorAheadOfSync);
-    catches(&tails::HEAD, Bug::PositionBeforePlace);
+    catches(&tails::HEAD, Bug::AnnouncedTooSoon);
 }
 
 #[test]
