@@ -65,14 +65,12 @@ pub enum Bug {
     DivergedTooFar,
     /// Recovery writes only the last group again.
     LastGroupRewritten,
-    /// Sleepers are woken before what they wait for stands there.
-    WokenBeforeSet,
     /// A group is done before its outcome is stored.
     DoneBeforeOutcome,
     /// Whether anybody goes on leading is found out under the lock and noted later.
     LeadDropped,
-    /// The lead is handed to a flusher that has gone.
-    FlusherGone,
+    /// The flusher goes before it has done what was ordered.
+    OrderLost,
     /// Who waits says so after it has looked, not before.
     WaitNotedLate,
     /// Who waits is woken without the lock that it looks under.

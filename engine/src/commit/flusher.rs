@@ -33,12 +33,11 @@ impl Flusher {
     /// The lead is handed to the flusher. Returns whether there is one.
     pub(super) fn lead(&self) -> bool {
         let mut orders = self.orders.lock();
-        let stands = orders.stands || planted::active(Bug::FlusherGone);
-        if stands {
+        if orders.stands {
             orders.lead = true;
             self.changed.notify_one();
         }
-        stands
+        orders.stands
     }
 
     /// Something that is not durable is there from now on.
@@ -69,6 +68,9 @@ impl Committer {
     pub(crate) fn flush(&self) {
         let mut orders = self.flusher.orders.lock();
         loop {
+            if orders.stop && planted::active(Bug::OrderLost) {
+                return;
+            }
             if std::mem::take(&mut orders.lead) {
                 drop(orders);
                 self.lead_on();

@@ -1,7 +1,6 @@
 //! Waiting for one thing to happen, and waking all who do.
 
 use super::Futex;
-use crate::planted::{self, Bug};
 
 /// A number that threads sleep on until it changes: one futex where the system has
 /// them.
@@ -23,11 +22,6 @@ impl Signal {
     /// Sets it and wakes all sleepers with one call, if there are any.
     pub(crate) fn set(&self, value: u32) {
         debug_assert!(value != 0 && value != SLEPT_ON);
-        if planted::active(Bug::WokenBeforeSet) && self.0.load() == SLEPT_ON {
-            self.0.wake_all();
-            self.0.swap(value);
-            return;
-        }
         if self.0.swap(value) == SLEPT_ON {
             self.0.wake_all();
         }

@@ -8,7 +8,6 @@ use crate::{flushes, groups, processes, rolls, tails, tickets};
 
 #[test]
 fn faults_of_the_group_are_caught() {
-    catches(&groups::EXACT, Bug::WokenBeforeSet);
     catches(&groups::CROWD, Bug::DoneBeforeOutcome);
     catches(&groups::EXACT, Bug::LeadDropped);
     catches(&groups::EXACT, Bug::AcknowledgeBeforeSync);
@@ -24,7 +23,7 @@ fn faults_of_answers_that_rest_on_others_are_caught() {
 
 #[test]
 fn faults_of_tickets_and_of_the_flusher_are_caught() {
-    catches(&tickets::CLOSED, Bug::FlusherGone);
+    catches(&tickets::FLUSHER_GONE, Bug::OrderLost);
     catches(&tickets::WOKEN, Bug::WakerTooLate);
     catches(&flushes::SYNCED, Bug::SyncDoesNothing);
 }

@@ -71,6 +71,20 @@ fn closed_meanwhile() {
     assert_eq!(left(&disk, Durability::Durable).len(), 3);
 }
 
+/// The flusher leads, then a waiter does, and the flusher goes: what nobody waits for is
+/// written all the same.
+fn flusher_gone() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    drop(log.submit(&one("s", Expected::Any)).unwrap());
+    let waited = log.submit(&one("s", Expected::Any)).unwrap();
+    let waits = spawn(move || drop(waited.wait().unwrap()));
+    drop(log.submit(&one("s", Expected::Any)).unwrap());
+    close(log).unwrap();
+    waits.join().unwrap();
+    assert_eq!(left(&disk, Durability::Durable).len(), 3);
+}
+
 /// Tickets and a cursor are awaited, one ticket is dropped while it is.
 fn awaited() {
     let disk = SimStorage::new();
@@ -153,6 +167,7 @@ const fn model(name: &'static str, program: fn(), schedules: usize) -> Model {
 pub(crate) const WAITED: Model = model("tickets::waited_and_dropped", waited_and_dropped, 800);
 pub(crate) const BOUNDED: Model = model("tickets::bounded", bounded, 500);
 pub(crate) const CLOSED: Model = model("tickets::closed_meanwhile", closed_meanwhile, 800);
+pub(crate) const FLUSHER_GONE: Model = model("tickets::flusher_gone", flusher_gone, 800);
 pub(crate) const AWAITED: Model = model("tickets::awaited", awaited, 600);
 pub(crate) const WOKEN: Model = model("tickets::woken", woken, 1000);
 pub(crate) const FAILING: Model = model("tickets::failing", failing, 500);
@@ -170,6 +185,11 @@ fn who_waits_for_room_in_memory_gets_it() {
 #[test]
 fn tickets_get_an_answer_while_the_log_is_closed() {
     holds(&CLOSED);
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_when_the_flusher_has_gone() {
+    holds(&FLUSHER_GONE);
 }
 
 #[test]
