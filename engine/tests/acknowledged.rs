@@ -6,8 +6,8 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use annals::io::sim::{CallKind, SimStorage};
 use annals::{Background, Batch, Durability, Error, Expected, Log, NewEvent, Options, Uuid};
@@ -49,6 +49,36 @@ fn a_batch_that_is_buffered_while_a_read_has_others_written_is_no_damage() {
         assert_eq!(question(&log).unwrap(), 1);
         disk.clear_hook();
         assert_eq!(log.read("a").collect().unwrap().len(), 2);
+    }
+}
+
+/// A read goes up to the last batch that was acknowledged. When batches that nobody had been
+/// told of yet shared a group with it, that was the middle of a group: the read found a group
+/// that reaches beyond its end, and reported it as damage.
+#[test]
+fn a_batch_that_shares_its_group_with_one_that_is_not_acknowledged_is_no_damage() {
+    let disk = SimStorage::new();
+    let log = Arc::new(open(&disk));
+    let append = |log: &Log, id, level| {
+        let mut batch = Batch::new();
+        batch.write("a", Expected::Any, [event(id)]);
+        log.append_with(&batch, level).unwrap();
+    };
+    append(&log, 1, Durability::Buffered);
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let (other, told) = (Arc::clone(&log), Arc::clone(&read));
+    disk.on_call(move |call, _| {
+        if call.kind == CallKind::SyncData {
+            let (forward, backward) = (other.read_all(), other.read_all().backward());
+            told.lock().unwrap().extend([forward.collect(), backward.collect()]);
+        }
+    });
+    append(&log, 2, Durability::Durable);
+    disk.clear_hook();
+    let read = std::mem::take(&mut *read.lock().unwrap());
+    assert_eq!(read.len(), 2);
+    for events in read {
+        assert!(events.unwrap().iter().any(|event| event.as_event().position() == 1));
     }
 }
 
