@@ -10,10 +10,10 @@
 #![allow(clippy::unwrap_used)]
 
 use annals::planted::Bug;
-use annals_fuzz::history::bend::{BENDS, bend};
+use annals_fuzz::history::bend::{BENDS, Bend, bend};
 use annals_fuzz::history::call::{Answer, History, Op};
 use annals_fuzz::history::order::check;
-use annals_fuzz::history::record::{LEVELS, Plan};
+use annals_fuzz::history::record::Plan;
 use annals_fuzz::history::runs::{in_directory, long, short, with_last_read};
 use annals_fuzz::history::spec::Spec;
 use annals_fuzz::oracle::Broken;
@@ -124,4 +124,85 @@ fn long_histories_are_in_one_order() {
         println!("{checked:?}, checked in {:.2} s", began.elapsed().as_secs_f64());
         assert_eq!(checked.calls, 8 * u64::try_from(calls).unwrap());
     }
+}
+
+/// Bugs that histories must show, and whether a sync fails in them.
+const BUGS: [(Bug, bool); 13] = [
+    (Bug::AnswerNotSettled, false),
+    (Bug::PublishBeforeDurable, false),
+    (Bug::AcknowledgeBeforeSync, false),
+    (Bug::CursorAheadOfSync, false),
+    (Bug::WrittenBeforeWrite, false),
+    (Bug::SyncDoesNothing, false),
+    (Bug::DuplicateCalledDurable, false),
+    (Bug::DedupeLostAtReopen, false),
+    (Bug::KeyLostAtReopen, false),
+    (Bug::PositionsRestarted, false),
+    (Bug::LeadersErrorNotShared, true),
+    (Bug::SyncRetried, true),
+    (Bug::PoisonForgotten, true),
+];
+
+#[test]
+fn planted_bugs_are_seen_in_short_histories() {
+    let mut missed = Vec::new();
+    for (bug, faulty) in BUGS {
+        let seen = (1..3_000).find_map(|seed| {
+            let history = short(seed, Some(bug), faulty);
+            let broken = history.and_then(|history| judge(&history)).err();
+            broken.map(|broken| (seed, broken))
+        });
+        match seen {
+            Some((after, broken)) => {
+                let told: String = broken.to_string().chars().take(150).collect();
+                println!("{bug:?}: seen after {after} histories: {told}");
+            }
+            None => missed.push(bug),
+        }
+    }
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn planted_bugs_are_seen_in_long_histories() {
+    for bug in [Bug::AnswerNotSettled, Bug::CursorAheadOfSync, Bug::DedupeLostAtReopen] {
+        let seen = (1..20).find_map(|seed| {
+            let history = long(seed, 1_000, Some(bug));
+            history.and_then(|history| check(&history)).err()
+        });
+        let told = seen.unwrap_or_else(|| panic!("{bug:?} was not seen")).to_string();
+        println!("{bug:?}: {}", told.chars().take(150).collect::<String>());
+    }
+}
+
+#[test]
+fn bent_histories_are_refused() {
+    for how in BENDS {
+        let (mut bent, mut agreed) = (0, 0);
+        for seed in 1..400 {
+            let history = short(seed, None, false).unwrap();
+            let Some(history) = bend(&history, how, seed) else { continue };
+            bent += 1;
+            let refused = check(&history).is_err();
+            assert!(refused, "{how:?} was accepted in linear time:\n{history}");
+            let found = is_linearizable(&history);
+            assert!(!found, "{how:?} was accepted by the search:\n{history}");
+            agreed += 1;
+        }
+        println!("{how:?}: refused {agreed} of {bent}");
+        assert!(bent >= 10, "{how:?} was tried {bent} times");
+    }
+}
+
+#[test]
+fn long_histories_that_are_bent_are_refused() {
+    let history = long(3, 2_000, None).unwrap();
+    check(&history).unwrap_or_else(|broken| panic!("{broken}"));
+    for how in BENDS {
+        for seed in 0..10 {
+            let bent = bend(&history, how, seed).unwrap_or_else(|| panic!("no place for {how:?}"));
+            assert!(check(&bent).is_err(), "{how:?} was accepted, seed {seed}");
+        }
+    }
+    assert!(bend(&history, Bend::Lost, 0).is_some_and(|bent| bent.log.len() < history.log.len()));
 }

@@ -21,7 +21,18 @@ pub struct Held<'a> {
     /// Positions of the events of each stream.
     streams: [Vec<u64>; STREAMS.len()],
     ids: HashMap<u128, u64>,
-    keys: HashMap<u32, (u64, u64)>,
+    keys: HashMap<u32, Outcome>,
+}
+
+/// What the batch with a key came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// First position.
+    pub first: u64,
+    /// Last position; before `first` if it has no events.
+    pub last: u64,
+    /// The key came with these events, and not later.
+    pub with_events: bool,
 }
 
 impl<'a> Held<'a> {
@@ -71,9 +82,10 @@ impl<'a> Held<'a> {
                 if placed.again != again {
                     continue;
                 }
-                let outcome = (placed.first, placed.last);
+                let Placed { first, last, .. } = *placed;
+                let outcome = Outcome { first, last, with_events: !again };
                 let known = *self.keys.entry(*key).or_insert(outcome);
-                if known != outcome {
+                if (known.first, known.last) != (first, last) {
                     return Err(wrong(format!("a key with two outcomes, {known:?}: {call}")));
                 }
             }
@@ -129,7 +141,7 @@ impl<'a> Held<'a> {
     }
 
     /// What the batch with this key came to.
-    pub fn key(&self, key: u32) -> Option<(u64, u64)> {
+    pub fn key(&self, key: u32) -> Option<Outcome> {
         self.keys.get(&key).copied()
     }
 

@@ -8,7 +8,7 @@ use annals::{
 };
 
 use super::call::{Answer, Asked, Op, Placed, STREAMS, Seen, UNKNOWN, Write, name};
-use super::record::Plan;
+use super::record::{DURABLE, Plan};
 use crate::numbers::{Numbers, digest, narrow, wide};
 
 /// Batches that several threads append, so that each may find it there already.
@@ -73,7 +73,9 @@ impl Asker {
             return None;
         }
         let stream = self.below(self.plan.streams);
-        let visibility = if self.one_of(2) { Visibility::Durable } else { Visibility::Written };
+        // Where syncs fail, what is only written is shown to cursors and never durable.
+        let durable = self.plan.levels == DURABLE || self.one_of(2);
+        let visibility = if durable { Visibility::Durable } else { Visibility::Written };
         Some(match self.below(100) {
             0..48 => self.append(),
             48..62 => Op::Version(stream),

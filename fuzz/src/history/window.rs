@@ -6,7 +6,7 @@
 use annals::Visibility;
 
 use super::call::{Answer, Asked, Call, Op, Placed, Seen};
-use super::held::{Held, wrong};
+use super::held::{Held, Outcome, wrong};
 use crate::numbers::{narrow, wide};
 use crate::oracle::Broken;
 
@@ -112,7 +112,8 @@ pub fn of(held: &Held<'_>, call: &Call) -> Result<Window, Broken> {
 }
 
 fn before_key(held: &Held<'_>, asked: &Asked, window: Window) -> Window {
-    let Some((first, last)) = asked.key.and_then(|key| held.key(key)) else { return window };
+    let Some(key) = asked.key.and_then(|key| held.key(key)) else { return window };
+    let Outcome { first, last, with_events: true } = key else { return window };
     // A key without events takes no position: it is there from some moment on at that end.
     let to = if first > last { last } else { first.saturating_sub(1) };
     Window { to: window.to.min(to), ..window }
@@ -128,7 +129,8 @@ fn of_placed(held: &Held<'_>, asked: &Asked, placed: &Placed) -> Result<Window, 
     }
     let holds = held.holds(asked, first, last);
     if again {
-        let known = asked.key.and_then(|key| held.key(key)) == Some((first, last));
+        let key = asked.key.and_then(|key| held.key(key));
+        let known = key.is_some_and(|key| (key.first, key.last) == (first, last));
         if !known && !(holds && first <= last) {
             return Err(wrong("it is not there, and said to be there already"));
         }
