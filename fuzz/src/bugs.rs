@@ -106,7 +106,7 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
     let seen = match harness {
         Harness::Explorer => {
             let time = Duration::from_secs(30);
-            let plan = Plan { bug: Some(bug), steps: 3, states: 60_000, time, ..Plan::default() };
+            let plan = Plan { bug: Some(bug), states: 60_000, time, ..Plan::default() };
             let explored = explore(&plan);
             states = Some(explored.states);
             // What breaks without the bug as well is not the bug.

@@ -20,7 +20,7 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut plan = Plan { states: 1_000_000, ..Plan::default() };
+    let mut plan = Plan::default();
     let (mut program, mut catch_all) = (None, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -38,7 +38,7 @@ fn arguments() -> Result<Arguments, String> {
             }
             "--seed" => plan.seed = number()?,
             "--steps" => plan.steps = u32::try_from(number()?).map_err(|e| e.to_string())?,
-            "--threads" => plan.threads = number()?.max(1),
+            "--threads" => plan.threads = usize::try_from(number()?).map_err(|e| e.to_string())?,
             "--plant" => {
                 let unknown = || format!("no bug is called {value}");
                 plan.bug = Some(bug_named(&value).ok_or_else(unknown)?);
