@@ -5,12 +5,15 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use annals::planted::Bug;
+pub use annals::planted::Bug;
 
 use crate::explore::{Plan, explore, try_program};
 use crate::oracle::Broken;
 use crate::program::Program;
 use crate::{damage, faults, settled};
+
+/// Whether this build can plant bugs: release builds have none of them.
+pub const CAN_PLANT: bool = cfg!(debug_assertions);
 
 /// What looks for a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

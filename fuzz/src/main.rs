@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use annals_fuzz::bugs::{bug_named, catch};
+use annals_fuzz::bugs::{CAN_PLANT, bug_named, catch};
 use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
 
@@ -41,6 +41,9 @@ fn arguments() -> Result<Arguments, String> {
             "--threads" => plan.threads = usize::try_from(number()?).map_err(|e| e.to_string())?,
             "--plant" => {
                 let unknown = || format!("no bug is called {value}");
+                if !CAN_PLANT {
+                    return Err("no bug can be planted in a release build".to_owned());
+                }
                 plan.bug = Some(bug_named(&value).ok_or_else(unknown)?);
             }
             "--program" => program = Some(value.parse()?),

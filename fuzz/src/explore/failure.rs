@@ -29,16 +29,16 @@ pub struct Failure {
 impl Failure {
     /// The arguments of `annals crashtest` that run the short program again.
     pub fn again(&self) -> String {
-        format!("--seed {} --program '{}'", self.seed, self.shrunk)
+        let plant = self.bug.map_or_else(String::new, |bug| format!(" --plant {bug:?}"));
+        format!("--seed {} --program '{}'{plant}", self.seed, self.shrunk)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, shrunk, broken, bug, .. } = self;
+        let Self { program, shrunk, broken, .. } = self;
         writeln!(out, "{broken}\n  program: {program}\n  shrunk:  {shrunk}")?;
-        write!(out, "  again:   cargo run -p annals-fuzz -- {}", self.again())?;
-        bug.map_or(Ok(()), |bug| write!(out, " --plant {bug:?}"))
+        write!(out, "  again:   cargo run -p annals-fuzz -- {}", self.again())
     }
 }
 
