@@ -48,7 +48,7 @@ struct Tail {
 }
 
 fn tail(level: Durability) -> Tail {
-    let sector = usize::try_from(SECTOR_BYTES).unwrap();
+    let sector = SECTOR_BYTES;
     let disk = SimStorage::new();
     let log = open(&disk);
     append(&log, 0, Durability::Durable);
@@ -69,7 +69,7 @@ fn cut(survives: impl Fn(u64) -> Verdict) -> SimStorage {
     let Tail { disk, log, first, .. } = tail(Durability::Written);
     disk.kill();
     drop(log);
-    let begin = u64::try_from(first.start).unwrap() / SECTOR_BYTES;
+    let begin = u64::try_from(first.start / SECTOR_BYTES).unwrap();
     disk.power_cut(|_: usize, unit: &Unit| match unit.kind {
         UnitKind::Sector { index } if &*unit.name == SEGMENT && index >= begin => {
             survives(index - begin)
