@@ -137,7 +137,7 @@ fn one(
     asker: &mut Asker,
     moments: &Moments,
 ) -> Option<Result<Call, Broken>> {
-    let op = asker.next()?;
+    let op = asker.think()?;
     let asked = moments.next();
     let answer = asker.ask(log, &op);
     let answered = moments.next();

@@ -68,7 +68,7 @@ impl Asker {
     }
 
     /// What it asks next; nothing once the log takes no more appends.
-    pub fn next(&mut self) -> Option<Op> {
+    pub fn think(&mut self) -> Option<Op> {
         if self.ended {
             return None;
         }

@@ -131,7 +131,7 @@ fn of_placed(held: &Held<'_>, asked: &Asked, placed: &Placed) -> Result<Window, 
     if again {
         let key = asked.key.and_then(|key| held.key(key));
         let known = key.is_some_and(|key| (key.first, key.last) == (first, last));
-        if !known && !(holds && first <= last) {
+        if !(known || holds && first <= last) {
             return Err(wrong("it is not there, and said to be there already"));
         }
         return Ok(ANY.with(held, last));
