@@ -1,13 +1,17 @@
 //! The committed inputs of every fuzz target, and mutations of them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use annals_fuzz::numbers::Numbers;
-use annals_fuzz::targets::{Target, mutate::mutate, named};
+use std::time::Instant;
 
-/// The committed inputs of a target, in the order of their names.
+use annals_fuzz::numbers::{Numbers, narrow, wide};
+use annals_fuzz::targets::{CANARY, TARGETS, Target, mutate::mutate, named};
+
+/// Inputs of a target, in the order of their names: the committed ones, or those in a
+/// folder of `ANNALS_FUZZ_CORPUS`, which has one for each target.
 fn corpus(target: Target) -> Vec<(String, Vec<u8>)> {
-    let folder = format!("{}/corpus/{}", env!("CARGO_MANIFEST_DIR"), target.name);
-    let entries = std::fs::read_dir(folder).unwrap();
+    let committed = format!("{}/corpus", env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var("ANNALS_FUZZ_CORPUS").unwrap_or(committed);
+    let entries = std::fs::read_dir(format!("{folder}/{}", target.name)).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let read = |path: &std::path::PathBuf| {
@@ -16,26 +20,52 @@ fn corpus(target: Target) -> Vec<(String, Vec<u8>)> {
     paths.iter().map(read).collect()
 }
 
-/// Replays the corpus of a target, then so many mutations of it; all of them must hold.
-fn replay(name: &str, mutations: usize) {
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Replays the corpus of a target, then so many mutations of it, or as many as
+/// `ANNALS_FUZZ_MUTATIONS` says, drawn from `ANNALS_FUZZ_SEED`; all of them must hold.
+fn replay(name: &str, mutations: u64) {
     let target = named(name).unwrap();
-    let inputs = corpus(target);
-    assert!(inputs.len() >= 8 && inputs.len() < 100, "{} inputs", inputs.len());
-    let bytes: usize = inputs.iter().map(|(_, input)| input.len()).sum();
-    assert!(bytes < 300 << 10, "{bytes} bytes");
-    for (file, input) in &inputs {
-        (target.run)(input).unwrap_or_else(|broken| panic!("corpus/{name}/{file}: {broken}"));
+    if let Ok(hex) = std::env::var("ANNALS_FUZZ_INPUT") {
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+        let input: Vec<_> = hex.as_bytes().chunks(2).map(|pair| byte(pair).unwrap()).collect();
+        return (target.run)(&input).unwrap_or_else(|broken| panic!("{name}: {broken}"));
     }
-    let mut numbers = Numbers::new(1);
+    let inputs = corpus(target);
+    for (file, input) in &inputs {
+        (target.run)(input).unwrap_or_else(|broken| panic!("{name}/{file}: {broken}"));
+    }
+    let seed = number("ANNALS_FUZZ_SEED").unwrap_or(1);
+    let (mut numbers, began) = (Numbers::new(seed), Instant::now());
+    let mutations = number("ANNALS_FUZZ_MUTATIONS").unwrap_or(mutations);
+    let mut pick = |numbers: &mut Numbers| &inputs[narrow(numbers.below(wide(inputs.len())))].1;
     for round in 0..mutations {
-        let (_, input) = &inputs[round % inputs.len()];
-        let (_, other) = &inputs[usize::try_from(numbers.below(64)).unwrap() % inputs.len()];
+        let (input, other) = (pick(&mut numbers), pick(&mut numbers));
         let mutated = mutate(input, other, &mut numbers);
         let outcome = std::panic::catch_unwind(|| (target.run)(&mutated));
         if !matches!(outcome, Ok(Ok(()))) {
             let hex: String = mutated.iter().map(|byte| format!("{byte:02x}")).collect();
-            panic!("{name}, mutation {round}: {outcome:?}; input in hex: {hex}");
+            let this = std::thread::current().name().unwrap_or_default().to_owned();
+            panic!(
+                "{name}, mutation {round} of seed {seed}: {outcome:?}\n  \
+                 again: ANNALS_FUZZ_INPUT={hex} cargo test -p annals-fuzz --test targets {this}"
+            );
         }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{name}: {} inputs, {mutations} mutations, {seconds:.1} s", inputs.len());
+}
+
+#[test]
+fn the_committed_inputs_are_few_and_small() {
+    for target in TARGETS.into_iter().chain([CANARY]) {
+        let inputs = corpus(target);
+        let bytes: usize = inputs.iter().map(|(_, input)| input.len()).sum();
+        println!("{}: {} inputs, {bytes} bytes", target.name, inputs.len());
+        assert!(!inputs.is_empty() && inputs.len() < 100, "{}: {}", target.name, inputs.len());
+        assert!(bytes < 300 << 10, "{}: {bytes} bytes", target.name);
     }
 }
 

@@ -196,6 +196,7 @@ fn streams(reader: &Reader, expect: Expect<'_>) -> Result<(), Broken> {
         let backward = excused(reader.read(name).backward().collect(), expect)?;
         excused(reader.version(name), expect)?;
         if let (Some(forward), Some(backward)) = (&forward, &backward)
+            && !matches!(expect, Expect::Calm)
             && forward.len() != backward.len()
         {
             let what = format!("{name}: {} and {}", forward.len(), backward.len());

@@ -1,13 +1,18 @@
 //! The reader target: changes to any file, then whatever looks at a log without owning
 //! it: a reader, a verification, a plan of repair; and the repair.
 
+use std::sync::Arc;
+
+use annals::io::sim::SimStorage;
+use annals::{Error, Reading, apply_repair, plan_repair, verify};
+
 use super::edit::Seals;
 use super::input::Input;
 use super::look::{Expect, How, look};
 use super::segments::drafted;
+use crate::check::options;
 use crate::oracle::Broken;
-use annals::io::sim::SimStorage;
-use annals::{Error, Reading, apply_repair, plan_repair, verify};
+use crate::told::Told;
 
 const CALM: &str = "13: damage is an error that says so";
 
@@ -33,8 +38,12 @@ pub fn reader(bytes: &[u8]) -> Result<(), Broken> {
             }
             Ok(())
         }
-        2 => verified(&disk, how).map(drop),
-        _ => repaired(&disk, how),
+        // Of one that was sealed again, what a witness says of the last group may not fit:
+        // appends would carry on from that.
+        2 if seals == Seals::None => verified(&disk, how).map(drop),
+        2 => verified(&disk, How { ways: how.ways & 0x3F, ..how }).map(drop),
+        _ if seals == Seals::None => repaired(&disk, how),
+        _ => repaired(&disk, How { ways: how.ways & 0x3F, ..how }),
     }
 }
 
@@ -60,18 +69,23 @@ fn verified(disk: &SimStorage, how: How) -> Result<bool, Broken> {
         return Ok(false);
     }
     let how = How { strict: false, reading: Reading::Pread, ..how };
+    // Features of a later version may keep writers out, and let readers read.
+    let writable = options(Reading::Pread).open_on(Arc::new(disk.fork()));
+    let reader = how.reader || matches!(writable, Err(Error::Unsupported { .. }));
+    drop(writable);
+    let how = How { reader, ..how };
     let opened = look(&disk.fork(), how, Expect::All(&events(disk)?));
     opened.map_err(|broken| broken.within("verified without a finding"))?;
     Ok(true)
 }
 
 /// What a reader sees of a log that was found to be whole.
-fn events(disk: &SimStorage) -> Result<Vec<crate::told::Told>, Broken> {
+fn events(disk: &SimStorage) -> Result<Vec<Told>, Broken> {
     let failed = |error| Broken::new("what is verified can be read", error);
-    let fork = std::sync::Arc::new(disk.fork());
-    let reader = crate::check::options(Reading::Mapped).open_reader_on(fork).map_err(failed)?;
+    let fork = Arc::new(disk.fork());
+    let reader = options(Reading::Mapped).open_reader_on(fork).map_err(failed)?;
     let events = reader.read_all().collect().map_err(failed)?;
-    Ok(events.iter().map(|event| crate::told::Told::read(&event.as_event())).collect())
+    Ok(events.iter().map(|event| Told::read(&event.as_event())).collect())
 }
 
 /// Plans a repair and does it: what it says is whole is whole.
