@@ -59,7 +59,14 @@ pub fn derived(bytes: &[u8]) -> Result<(), Broken> {
         disk.remove_file(&name);
         disk.put_other(&name);
     }
-    let expect = if may_refuse(&draft) { Expect::Calm } else { Expect::All(&base.told) };
+    let expect = if may_refuse(&draft) {
+        Expect::Calm
+    } else if how.reader && says_failed(&draft) {
+        // Then what was written and not made durable is not shown to readers.
+        Expect::Only(&base.told)
+    } else {
+        Expect::All(&base.told)
+    };
     look(&disk, how, expect)?;
     match foreign.iter().find(|(name, bytes)| disk.read_file(name).as_ref() != Some(bytes)) {
         Some((name, _)) => Err(Broken::new("11: foreign files are untouched", name)),
@@ -126,4 +133,13 @@ fn may_refuse(draft: &Draft) -> bool {
     let news = seal::control_slots(draft.file("control")).any(|said| !known.contains(&said));
     let runs = draft.base().names.iter().filter(|name| name.ends_with(".idx"));
     news || runs.into_iter().any(|name| run::is_forged(draft, name))
+}
+
+/// Whether the control file says that the last writer's sync failed.
+fn says_failed(draft: &Draft) -> bool {
+    /// Word 9 of DESIGN.md.
+    const FAILED: std::ops::Range<usize> = 72..80;
+    let words = [Some(draft.file("control")), draft.base().files.get("control").map(Vec::as_slice)];
+    let [now, before] = words.map(|bytes| bytes.and_then(|bytes| bytes.get(FAILED)));
+    now != before && now == Some(&1_u64.to_le_bytes())
 }

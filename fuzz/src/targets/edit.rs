@@ -253,7 +253,8 @@ impl Draft {
                 None => drop(disk.remove_file(name)),
             }
         }
-        let untouched = self.base.files.iter().filter(|(name, _)| !self.changed.contains_key(*name));
+        let untouched =
+            self.base.files.iter().filter(|(name, _)| !self.changed.contains_key(*name));
         let sizes = untouched.map(|(_, bytes)| bytes.len());
         let changed = self.changed.values().flatten().map(Vec::len);
         super::opens(wide(sizes.chain(changed).sum()));

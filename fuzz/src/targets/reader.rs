@@ -38,12 +38,13 @@ pub fn reader(bytes: &[u8]) -> Result<(), Broken> {
             }
             Ok(())
         }
-        // Of one that was sealed again, what a witness says of the last group may not fit:
-        // appends would carry on from that.
-        2 if seals == Seals::None => verified(&disk, how).map(drop),
-        2 => verified(&disk, How { ways: how.ways & 0x3F, ..how }).map(drop),
-        _ if seals == Seals::None => repaired(&disk, how),
-        _ => repaired(&disk, How { ways: how.ways & 0x3F, ..how }),
+        // Of one that was sealed again, ids may be doubled, and what a witness says of the
+        // last group may not fit: appends would carry on from that.
+        looks => {
+            let ways = if seals == Seals::None { how.ways } else { how.ways & 0x1F };
+            let how = How { ways, ..how };
+            if looks == 2 { verified(&disk, how).map(drop) } else { repaired(&disk, how) }
+        }
     }
 }
 
