@@ -1,4 +1,4 @@
-//! The canary target for libFuzzer. Everything it does is in `annals_fuzz::targets::canary`.
+//! A bug that libFuzzer must find. Everything it does is in `annals_fuzz::targets::canary`.
 #![cfg_attr(feature = "libfuzzer", no_main)]
 
 #[cfg(feature = "libfuzzer")]

@@ -1,6 +1,6 @@
 //! How much memory hostile files can make a log take: the largest record, the size of the
 //! files, and a constant. One test, since the allocator counts for the whole process.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use annals_fuzz::numbers::{Numbers, narrow, wide};
 use annals_fuzz::targets::{TARGETS, mutate::mutate, opened};

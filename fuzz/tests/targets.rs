@@ -1,10 +1,10 @@
 //! The committed inputs of every fuzz target, and mutations of them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::time::Instant;
 
 use annals_fuzz::numbers::{Numbers, narrow, wide};
-use annals_fuzz::targets::{CANARY, TARGETS, Target, mutate::mutate, named};
+use annals_fuzz::targets::{CANARIES, TARGETS, Target, mutate::mutate, named};
 
 /// Inputs of a target, in the order of their names: the committed ones, or those in a
 /// folder of `ANNALS_FUZZ_CORPUS`, which has one for each target.
@@ -40,7 +40,7 @@ fn replay(name: &str, mutations: u64) {
     let seed = number("ANNALS_FUZZ_SEED").unwrap_or(1);
     let (mut numbers, began) = (Numbers::new(seed), Instant::now());
     let mutations = number("ANNALS_FUZZ_MUTATIONS").unwrap_or(mutations);
-    let mut pick = |numbers: &mut Numbers| &inputs[narrow(numbers.below(wide(inputs.len())))].1;
+    let pick = |numbers: &mut Numbers| &inputs[narrow(numbers.below(wide(inputs.len())))].1;
     for round in 0..mutations {
         let (input, other) = (pick(&mut numbers), pick(&mut numbers));
         let mutated = mutate(input, other, &mut numbers);
@@ -60,7 +60,7 @@ fn replay(name: &str, mutations: u64) {
 
 #[test]
 fn the_committed_inputs_are_few_and_small() {
-    for target in TARGETS.into_iter().chain([CANARY]) {
+    for target in TARGETS.into_iter().chain(CANARIES) {
         let inputs = corpus(target);
         let bytes: usize = inputs.iter().map(|(_, input)| input.len()).sum();
         println!("{}: {} inputs, {bytes} bytes", target.name, inputs.len());
@@ -97,4 +97,19 @@ fn readers_verification_and_repair_take_any_bytes_calmly() {
 #[test]
 fn any_program_with_crashes_and_failing_calls_keeps_every_promise() {
     replay("operations", 2_000);
+}
+
+/// The inputs that libFuzzer found for the planted bugs: they fail with the bug, so that
+/// what the other tests pass is not that nothing is seen; and hold without it.
+#[test]
+fn the_canaries_are_found() {
+    for canary in CANARIES {
+        let found = format!("{}/corpus/{}/found", env!("CARGO_MANIFEST_DIR"), canary.name);
+        let found = std::fs::read(found).unwrap();
+        // Release builds have no planted bugs.
+        if cfg!(debug_assertions) || canary.name == "canary_deep" {
+            assert!((canary.run)(&found).is_err(), "{}", canary.name);
+        }
+        (named("segments").unwrap().run)(&found).unwrap();
+    }
 }

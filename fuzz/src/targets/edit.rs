@@ -280,7 +280,7 @@ fn add(bytes: &mut [u8], at: usize, number: u64) {
 
 /// Takes bytes out, or puts zeros in between, in steps of 8 as records stand.
 fn splice(bytes: &mut Vec<u8>, at: usize, len: usize) {
-    let (at, count) = (at.min(bytes.len()), len / 2 & !7);
+    let (at, count) = (at.min(bytes.len()), (len / 2) & !7);
     let range: Range<usize> = at..(at + count).min(bytes.len());
     if len.is_multiple_of(2) {
         drop(bytes.drain(range));

@@ -8,7 +8,7 @@
 //! | [`derived`] | what stands in every file beside the segments |
 //! | [`reader`] | changes to all files, then a reader, a verification, a plan of repair, or a repair |
 //! | [`operations`] | a program of appends, crashes and failing calls |
-//! | [`canary`] | as `segments`, with a bug planted: it must be found |
+//! | [`canary`] | as `segments`, with a bug planted, and with one behind every checksum: both must be found |
 //!
 //! In each: no panic, no error that does not say what is damaged, memory bounded by the
 //! size of the files; and more where it is known what a log must answer.
@@ -58,7 +58,7 @@ pub struct Target {
     pub run: fn(&[u8]) -> Result<(), Broken>,
 }
 
-/// Every target but the canary.
+/// Every target but the canaries.
 pub const TARGETS: [Target; 6] = [
     Target { name: "decode", run: decode::decode },
     Target { name: "segments", run: segments::segments },
@@ -68,12 +68,15 @@ pub const TARGETS: [Target; 6] = [
     Target { name: "operations", run: operations::operations },
 ];
 
-/// The target with a bug in it.
-pub const CANARY: Target = Target { name: "canary", run: canary::canary };
+/// The targets with a bug in them.
+pub const CANARIES: [Target; 2] = [
+    Target { name: "canary", run: canary::canary },
+    Target { name: "canary_deep", run: canary::deep },
+];
 
 /// The target of this name.
 pub fn named(name: &str) -> Option<Target> {
-    TARGETS.into_iter().chain([CANARY]).find(|target| target.name == name)
+    TARGETS.into_iter().chain(CANARIES).find(|target| target.name == name)
 }
 
 /// For libFuzzer: a broken promise ends the program.
