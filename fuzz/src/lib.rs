@@ -5,7 +5,7 @@
 //! open, hold what an oracle outside it says, and go on. [`explore`] does that for
 //! all short programs and for random long ones, [`faults`] makes each call fail,
 //! [`settled`] has one thread rest on what another has in flight,
-//! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
+//! [`damage`] hurts what is durable, [`targets`] are for fuzzing by coverage.
 //!
 //! * [`program`]: the language of steps
 //! * [`told`]: what is submitted
@@ -22,7 +22,6 @@ pub mod bugs;
 pub mod check;
 pub mod crash;
 pub mod damage;
-pub mod decode;
 pub mod explore;
 pub mod faults;
 pub mod history;
@@ -32,4 +31,5 @@ pub mod oracle;
 pub mod program;
 pub mod run;
 pub mod settled;
+pub mod targets;
 pub mod told;
