@@ -65,6 +65,28 @@ pub enum Bug {
     DivergedTooFar,
     /// Recovery writes only the last group again.
     LastGroupRewritten,
+    /// A group is done before its outcome is stored.
+    DoneBeforeOutcome,
+    /// Whether anybody goes on leading is found out under the lock and noted later.
+    LeadDropped,
+    /// The flusher goes before it has done what was ordered.
+    OrderLost,
+    /// Who waits says so after it has looked, not before.
+    WaitNotedLate,
+    /// Who waits is woken without the lock that it looks under.
+    WokenWithoutLock,
+    /// Of all who wait for the watermark one is woken.
+    OneWoken,
+    /// A place is announced before it stands there.
+    AnnouncedTooSoon,
+    /// A future is not looked after again when its waker stands there.
+    WakerTooLate,
+    /// What lies in the next segment is published before the one before it is sealed.
+    PublishedBeforeSealed,
+    /// A reader in another process says that it waits after it has looked.
+    ReaderNotedLate,
+    /// Readers in other processes are woken, and the word that they sleep on stays.
+    WakeWordKept,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]
