@@ -117,8 +117,10 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();
             let program = program.map_err(|error| Broken::new("a program", error));
-            let swept = program.and_then(|program| faults::sweep(&program, Some(bug)));
-            swept.err().map(|broken| broken.to_string())
+            match program.map(|program| faults::sweep(&program, Some(bug))) {
+                Err(broken) => Some(broken.to_string()),
+                Ok(swept) => swept.err().map(|failure| failure.to_string()),
+            }
         }
         Harness::Threads => settled::answers_wait(Some(bug)).err().map(|b| b.to_string()),
         Harness::Damage => damage::sweep(97, 1, Some(bug)).err().map(|broken| broken.to_string()),

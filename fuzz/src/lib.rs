@@ -30,4 +30,5 @@ pub mod oracle;
 pub mod program;
 pub mod run;
 pub mod settled;
+pub mod sweeps;
 pub mod told;
