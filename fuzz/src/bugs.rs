@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use annals::planted::Bug;
 
+use crate::damage::{self, KINDS, Plan as DamagePlan};
 use crate::explore::{Plan, explore, try_program};
 use crate::oracle::Broken;
 use crate::program::Program;
-use crate::{damage, faults, settled};
+use crate::{faults, settled};
 
 /// What looks for a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,9 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
             }
         }
         Harness::Threads => settled::answers_wait(Some(bug)).err().map(|b| b.to_string()),
-        Harness::Damage => damage::sweep(97, 1, Some(bug)).err().map(|broken| broken.to_string()),
+        Harness::Damage => damage::sweep(DamagePlan::Quick, &KINDS, Some(bug))
+            .err()
+            .map(|broken| broken.to_string()),
     };
     Caught { bug, harness, seen, states, took: began.elapsed() }
 }

@@ -14,7 +14,7 @@ const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps 
                         I J Y V C A O K T P<seed> D<call>.<seed>']
             [--faults all | --faults CALLS.N.ERROR.PARTIAL.once|good.mapped|pread]
             [--beside all | --beside LOOK.CALLS.N.ERROR.PARTIAL.once|good.mapped|pread]
-            [--damage all | --damage BASE.KIND.NUMBER] [--catch-all]";
+            [--damage all | --damage KIND | --damage LOG.KIND.NUMBER] [--catch-all]";
 
 struct Arguments {
     plan: Plan,

@@ -3,6 +3,7 @@
 
 use annals::planted::Bug;
 
+use crate::damage::{self, KINDS, Plan, kind_named};
 use crate::faults::{self, CANONICAL, beside};
 use crate::program::Program;
 
@@ -49,6 +50,16 @@ pub fn run(
             let tried = beside::one(look, &strike.parse()?);
             tried.map(|tried| format!("{tried:?}")).map_err(|broken| broken.to_string())
         }
-        (Sweep::Damage, _) => Err("later".to_owned()),
+        (Sweep::Damage, "all") => {
+            let swept = damage::sweep(Plan::All, &KINDS, bug);
+            swept.map(|swept| swept.to_string()).map_err(|broken| broken.to_string())
+        }
+        (Sweep::Damage, which) => match kind_named(which) {
+            None => damage::try_one(which, bug),
+            Some(kind) => {
+                let swept = damage::sweep(Plan::Usual, &[kind], bug);
+                swept.map(|swept| swept.to_string()).map_err(|broken| broken.to_string())
+            }
+        },
     }
 }

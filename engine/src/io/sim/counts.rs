@@ -165,6 +165,9 @@ pub struct Counts {
     pub bytes_written: u64,
     /// Bytes that slices of mappings showed.
     pub bytes_sliced: u64,
+    /// The largest buffer that a read was to fill, in bytes: the memory that somebody took
+    /// because a file said so.
+    pub largest_read: u64,
 }
 
 impl Counts {
@@ -226,7 +229,12 @@ impl Ledger {
     }
 
     pub(super) fn called(&mut self, call: &Call) {
-        self.both(&call.name, |counts| *counts.field(call.kind) += 1);
+        self.both(&call.name, |counts| {
+            *counts.field(call.kind) += 1;
+            if call.kind == CallKind::Read {
+                counts.largest_read = counts.largest_read.max(call.len);
+            }
+        });
     }
 
     pub(super) fn wrote(&mut self, name: &Arc<str>, bytes: usize) {
