@@ -65,6 +65,24 @@ pub enum Bug {
     DivergedTooFar,
     /// Recovery writes only the last group again.
     LastGroupRewritten,
+    /// A new log is used before the name of its first segment is durable.
+    FirstNameNotSynced,
+    /// Closing syncs neither what it makes durable nor its mark.
+    CloseMarkNotSynced,
+    /// Segments behind the end are left in place, and begun again over what they hold.
+    SpareNotZeroed,
+    /// Of several segments behind the end the next is removed before the removal of the
+    /// last one is durable.
+    RemovedBeforeSync,
+    /// Offsets are cut off: to 13 bits, so that the small segments of the tests show what
+    /// 32 bits would do to large ones.
+    OffsetCutOff,
+    /// A length is used before the checksum that covers it was looked at.
+    LengthBeforeCrc,
+    /// A write that finds no space is told as `Full` and goes on behind what it left.
+    HalfLeftByFull,
+    /// An error of the device is taken for the end of the log.
+    ErrorIsTheEnd,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

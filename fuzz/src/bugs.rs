@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use annals::planted::Bug;
 
 use crate::damage::{self, KINDS, Plan as DamagePlan};
-use crate::explore::{Plan, explore, try_program};
+use crate::explore::{Plan, explore, try_program, try_recoveries};
 use crate::oracle::Broken;
 use crate::program::Program;
 use crate::{faults, settled};
@@ -18,6 +18,8 @@ use crate::{faults, settled};
 pub enum Harness {
     /// Every crash of short and random programs.
     Explorer,
+    /// The explorer on one program, with crashes in every recovery.
+    Recovery(&'static str),
     /// Every call failing.
     Faults,
     /// Damaged logs.
@@ -27,7 +29,7 @@ pub enum Harness {
 }
 
 /// Every bug that can be planted, with the harness that must see it.
-pub const BUGS: [(Bug, Harness); 28] = [
+pub const BUGS: [(Bug, Harness); 36] = [
     (Bug::AcknowledgeBeforeSync, Harness::Explorer),
     (Bug::PublishBeforeDurable, Harness::Explorer),
     (Bug::NoDirectorySync, Harness::Explorer),
@@ -47,6 +49,14 @@ pub const BUGS: [(Bug, Harness); 28] = [
     (Bug::CursorAheadOfSync, Harness::Explorer),
     (Bug::EpochKept, Harness::Explorer),
     (Bug::DivergedTooFar, Harness::Explorer),
+    (Bug::FirstNameNotSynced, Harness::Explorer),
+    (Bug::CloseMarkNotSynced, Harness::Explorer),
+    (Bug::SpareNotZeroed, Harness::Explorer),
+    (Bug::OffsetCutOff, Harness::Explorer),
+    (Bug::RemovedBeforeSync, Harness::Recovery("Rw Rw")),
+    (Bug::HalfLeftByFull, Harness::Faults),
+    (Bug::ErrorIsTheEnd, Harness::Faults),
+    (Bug::LengthBeforeCrc, Harness::Damage),
     (Bug::LastGroupRewritten, Harness::Faults),
     (Bug::PoisonForgotten, Harness::Faults),
     (Bug::AnswerNotSettled, Harness::Threads),
@@ -114,6 +124,17 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
             let failure = explored.failure;
             let failure = failure.filter(|f| try_program(&f.shrunk, f.seed, None).is_ok());
             failure.map(|failure| failure.to_string())
+        }
+        Harness::Recovery(text) => {
+            let program = text.parse::<Program>().map_err(|error| Broken::new("a program", error));
+            let tried = program.and_then(|program| try_recoveries(&program, 1, Some(bug)));
+            match tried {
+                Ok(tried) => {
+                    states = Some(tried);
+                    None
+                }
+                Err(broken) => Some(broken.to_string()),
+            }
         }
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();

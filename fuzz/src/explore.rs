@@ -109,6 +109,7 @@ pub struct Explorer {
     states: AtomicU64,
     checks: AtomicU64,
     nested: AtomicU64,
+    nested_of: u64,
     seed: u64,
 }
 
@@ -133,8 +134,15 @@ impl Explorer {
             states: AtomicU64::new(0),
             checks: AtomicU64::new(0),
             nested: AtomicU64::new(0),
+            nested_of: NESTED_OF,
             seed,
         }
+    }
+
+    /// Crashes recovery in every state, and not in a few of them.
+    #[must_use]
+    pub fn every_recovery(self) -> Self {
+        Self { nested_of: 1, ..self }
     }
 
     /// How deeply this is to be checked, if it was not yet; counts it then. A disk that
@@ -155,7 +163,7 @@ impl Explorer {
         let choice = digest(&(fingerprint, self.seed));
         Depth {
             probe: true,
-            nested: choice.is_multiple_of(NESTED_OF),
+            nested: choice.is_multiple_of(self.nested_of),
             again: (choice >> 24).is_multiple_of(AGAIN_OF),
             scan: (choice >> 8).is_multiple_of(SCAN_OF),
             close: choice & 1 << 32 == 0,
@@ -262,6 +270,19 @@ pub fn try_program(program: &Program, seed: u64, bug: Option<Bug>) -> Result<(),
     let outcome = run(program, Arc::new(Explorer::new(seed)), |_| true);
     plant(None);
     outcome
+}
+
+/// Runs one program with every step looked at, and recovery crashed in every state that is
+/// found. Returns how many states there were.
+///
+/// # Errors
+/// The first promise that was broken.
+pub fn try_recoveries(program: &Program, seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
+    plant(bug);
+    let explorer = Arc::new(Explorer::new(seed).every_recovery());
+    let outcome = run(program, Arc::clone(&explorer) as _, |_| true);
+    plant(None);
+    outcome.map(|()| explorer.states.load(Ordering::Relaxed))
 }
 
 /// Takes steps out as long as the program still breaks something.

@@ -5,6 +5,7 @@ use std::io;
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
 use crate::segment::header::SegmentHeader;
@@ -38,7 +39,9 @@ pub(crate) fn create(storage: &dyn Storage, epoch: u128) -> Result<()> {
     let mut block = vec![0; layout::DATA];
     file.write_all_at(&block, 0).map_err(failed("write"))?;
     file.sync_all().map_err(failed("sync"))?;
-    storage.sync_dir().map_err(failed("sync directory of"))?;
+    if !planted::active(Bug::FirstNameNotSynced) {
+        storage.sync_dir().map_err(failed("sync directory of"))?;
+    }
     let header = SegmentHeader {
         log: storage.random(),
         number: 1,

@@ -99,6 +99,10 @@ impl Making {
         let after = self.files();
         let mut touched = differences(&before, &after);
         touched.retain(|(name, _)| name.ends_with(".seg"));
+        // Zeros are written too: those that fill a record up.
+        for (_, range) in &mut touched {
+            *range = range.start / 8 * 8..range.end.next_multiple_of(8);
+        }
         // A first block that changes holds a new witness of what came before.
         if touched.iter().any(|(_, range)| range.start < 4096) {
             self.witnessed = known.durable;
