@@ -111,6 +111,11 @@ pub(crate) use switch::active;
 #[cfg(all(feature = "planted", debug_assertions))]
 pub use switch::plant;
 
+// A build without debug assertions has no fault, whatever features it has: were there a
+// switch, this would not compile.
+#[cfg(not(debug_assertions))]
+const _: () = assert!(!active(Bug::AcknowledgeBeforeSync));
+
 /// Whether the fault is planted: never, in this build.
 #[cfg(not(all(feature = "planted", debug_assertions)))]
 pub(crate) const fn active(_bug: Bug) -> bool {

@@ -156,7 +156,15 @@ impl Base {
     pub fn least(&self, changed: &Changed, beside: &[(String, Range<usize>)]) -> usize {
         let differs = |(name, bytes): (&String, &Option<Vec<u8>>)| {
             let old = self.files.get(name).map_or(&[][..], |bytes| bytes);
-            Some((name.clone(), difference(old, bytes.as_deref().unwrap_or_default())?))
+            let new = bytes.as_deref().unwrap_or_default();
+            let differs = difference(old, new);
+            // Zeros that fill a record up are lost with the end of the file too.
+            let range = if new.len() < old.len() {
+                differs.map_or(new.len(), |range| range.start.min(new.len()))..old.len()
+            } else {
+                differs?
+            };
+            Some((name.clone(), range))
         };
         let hurt: Vec<_> =
             changed.iter().filter_map(differs).chain(beside.iter().cloned()).collect();

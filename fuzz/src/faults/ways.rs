@@ -78,8 +78,8 @@ const WRITES: [How; 12] = [
     (Failure::Interrupted, Some(600)),
 ];
 
-/// What a writer's calls can report. Left out: renames, which a log does not make
-/// outside of a run's file; whether a writer is alive, which only readers ask.
+/// What a writer's calls can report, which is what `CallKind::failures` says; left out is
+/// whether a writer is alive, which only readers ask.
 pub const WRITER: [(Which, &[How]); 16] = [
     (Which::Of(CallKind::Write), &WRITES),
     (Which::Of(CallKind::SyncData), &SYNCS),
@@ -178,27 +178,6 @@ pub fn strikes(table: &[(Which, &[How])], times: &[Times], reading: Reading) -> 
     table.iter().flat_map(each).collect()
 }
 
-const KINDS: [CallKind; 18] = [
-    CallKind::Exists,
-    CallKind::CreateDir,
-    CallKind::List,
-    CallKind::Open,
-    CallKind::Create,
-    CallKind::Rename,
-    CallKind::Remove,
-    CallKind::SyncDir,
-    CallKind::Lock,
-    CallKind::WriterAlive,
-    CallKind::Len,
-    CallKind::SetLen,
-    CallKind::Write,
-    CallKind::Read,
-    CallKind::SyncData,
-    CallKind::SyncAll,
-    CallKind::Map,
-    CallKind::Share,
-];
-
 const ERRORS: [(Failure, &str); 7] = [
     (Failure::Device, "EIO"),
     (Failure::NoSpace, "ENOSPC"),
@@ -237,11 +216,11 @@ impl FromStr for Strike {
         let unknown = || format!("no failing call is written {text:?}");
         let parts: Vec<_> = text.split('.').collect();
         let [which, nth, error, partial, times, reading] = *parts else { return Err(unknown()) };
-        let kind = KINDS.iter().find(|kind| format!("{kind:?}") == which);
+        let kind = CallKind::ALL.into_iter().find(|kind| format!("{kind:?}") == which);
         let which = match (which, kind) {
             ("Change", _) => Which::Change,
             ("Call", _) => Which::Any,
-            (_, kind) => Which::Of(*kind.ok_or_else(unknown)?),
+            (_, kind) => Which::Of(kind.ok_or_else(unknown)?),
         };
         let failure = ERRORS.iter().find(|(_, name)| *name == error).ok_or_else(unknown)?.0;
         let partial = match partial {
@@ -278,5 +257,20 @@ mod tests {
         for wrong in ["", "Write.1", "Write.x.EIO.-.once.pread", "Wrote.1.EIO.-.once.pread"] {
             assert!(wrong.parse::<Strike>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_call_fails_with_all_that_it_can_report() {
+        for (which, hows) in WRITER.iter().chain(&READS).chain(&READER) {
+            let Which::Of(kind) = which else { panic!("{which:?}") };
+            let can = kind.failures();
+            assert!(hows.iter().all(|(failure, _)| can.contains(failure)), "{kind:?}");
+            assert!(can.iter().all(|can| hows.iter().any(|(how, _)| how == can)), "{kind:?}");
+        }
+        let swept = |kind| {
+            let mut rows = WRITER.iter().chain(&READS).chain(&READER);
+            rows.any(|(which, _)| *which == Which::Of(kind))
+        };
+        assert!(CallKind::ALL.into_iter().all(swept));
     }
 }

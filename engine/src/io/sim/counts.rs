@@ -54,6 +54,28 @@ pub enum CallKind {
 }
 
 impl CallKind {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Exists,
+        Self::CreateDir,
+        Self::List,
+        Self::Open,
+        Self::Create,
+        Self::Rename,
+        Self::Remove,
+        Self::SyncDir,
+        Self::Lock,
+        Self::WriterAlive,
+        Self::Len,
+        Self::SetLen,
+        Self::Write,
+        Self::Read,
+        Self::SyncData,
+        Self::SyncAll,
+        Self::Map,
+        Self::Share,
+    ];
+
     /// Whether such a call can change what is written or what is durable.
     pub fn is_change(self) -> bool {
         match self {
