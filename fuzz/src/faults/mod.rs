@@ -212,7 +212,7 @@ fn shrink(mut failure: Failure) -> Failure {
     let mut step = failure.program.0.len();
     while step > 0 && began.elapsed() < Duration::from_secs(20) {
         step -= 1;
-        let shorter = failure.program.without(step);
+        let shorter = failure.program.without(step..step + 1);
         let breaks = |nth| {
             let strike = Strike { nth, ..failure.strike };
             Some((strike, try_one(&shorter, &strike, failure.bug).err()?))
