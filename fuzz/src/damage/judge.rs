@@ -1,6 +1,7 @@
 //! What a damaged log may answer: everything or an error, never less and never something
 //! else. Which damage there is, is elsewhere.
 
+use annals::io::sim::SimStorage;
 use annals::{Error, Log, Reading, Uuid};
 
 use super::base::Base;
@@ -57,7 +58,7 @@ impl Base {
         for reading in [Reading::Mapped, Reading::Pread] {
             let disk = hurt.fork();
             let opened = open(&disk, reading);
-            self.bounded(&disk)?;
+            self.bounded(&disk, true)?;
             match (opened, damage.judge) {
                 (Ok(log), Judge::Whole) => self.reads(&log, least, thorough)?,
                 (Ok(log), Judge::Calm) => calm(&log),
@@ -65,31 +66,25 @@ impl Base {
                 // Nothing is left that could be known to be a log.
                 (Err(error), _) => return Err(Broken::new(INVARIANT, error)),
             }
-            self.asks_for_little(&disk)?;
+            self.bounded(&disk, false)?;
             // Dropping a log closes it, which nobody needs here.
             disk.kill();
         }
         Ok(true)
     }
 
-    /// What single reads have asked for so far, whatever lengths the files claim.
-    fn asks_for_little(&self, disk: &annals::io::sim::SimStorage) -> Result<(), Broken> {
-        let largest = self.files.values().map(|bytes| wide(bytes.len())).max().unwrap_or(0);
-        let asked = disk.counts().largest_read;
-        if asked <= 2 * largest + BEYOND_BYTES {
-            return Ok(());
-        }
-        Err(Broken::new(BOUNDED, format!("a read asks for {asked} bytes")))
-    }
-
-    /// What opening has read, whatever lengths the files claim.
-    fn bounded(&self, disk: &annals::io::sim::SimStorage) -> Result<(), Broken> {
-        self.asks_for_little(disk)?;
+    /// What was read so far, whatever lengths the files claim: at once, and in all.
+    fn bounded(&self, disk: &SimStorage, opening: bool) -> Result<(), Broken> {
+        let lens = self.files.values().map(|bytes| wide(bytes.len()));
+        let (largest, all) = (lens.clone().max().unwrap_or(0), lens.sum::<u64>());
         let counts = disk.counts();
-        let lens = disk.file_names().into_iter().filter_map(|name| disk.read_file(&name));
-        let lens: Vec<_> = lens.map(|bytes| wide(bytes.len())).collect();
+        // A file can have come twice.
+        if counts.largest_read > 2 * largest + BEYOND_BYTES {
+            let what = format!("a read asks for {} bytes", counts.largest_read);
+            return Err(Broken::new(BOUNDED, what));
+        }
         let read = counts.bytes_read + counts.bytes_sliced;
-        if read > PASSES * (lens.iter().sum::<u64>() + BEYOND_BYTES) {
+        if opening && read > PASSES * (2 * all + BEYOND_BYTES) {
             return Err(Broken::new(BOUNDED, format!("opening reads {read} bytes")));
         }
         Ok(())

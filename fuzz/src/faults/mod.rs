@@ -82,9 +82,9 @@ type Seen = Mutex<HashSet<(u128, u64, u64)>>;
 /// alone.
 pub fn all_ways() -> Vec<Strike> {
     let both = [Times::Once, Times::ForGood];
-    let mut all = strikes(&WRITER, &both, Reading::Mapped);
+    let mut all = strikes(&GONE, &[Times::ForGood], Reading::Mapped);
     all.extend(strikes(&READS, &both, Reading::Pread));
-    all.extend(strikes(&GONE, &[Times::ForGood], Reading::Mapped));
+    all.extend(strikes(&WRITER, &both, Reading::Mapped));
     let device = |strike: &Strike| strike.failure == annals::io::sim::Failure::Device;
     let pread = strikes(&WRITER, &[Times::Once], Reading::Pread);
     all.extend(pread.into_iter().filter(|strike| device(strike) && strike.partial.is_none()));
