@@ -87,6 +87,24 @@ pub enum Bug {
     ReaderNotedLate,
     /// Readers in other processes are woken, and the word that they sleep on stays.
     WakeWordKept,
+    /// A new log is used before the name of its first segment is durable.
+    FirstNameNotSynced,
+    /// Closing syncs neither what it makes durable nor its mark.
+    CloseMarkNotSynced,
+    /// Segments behind the end are left in place, and begun again over what they hold.
+    SpareNotZeroed,
+    /// Of several segments behind the end the next is removed before the removal of the
+    /// last one is durable.
+    RemovedBeforeSync,
+    /// Offsets are cut off: to 13 bits, so that the small segments of the tests show what
+    /// 32 bits would do to large ones.
+    OffsetCutOff,
+    /// A length is used before the checksum that covers it was looked at.
+    LengthBeforeCrc,
+    /// A write that finds no space is told as `Full` and goes on behind what it left.
+    HalfLeftByFull,
+    /// An error of the device is taken for the end of the log.
+    ErrorIsTheEnd,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]
@@ -114,6 +132,11 @@ mod switch {
 pub(crate) use switch::active;
 #[cfg(all(feature = "planted", debug_assertions))]
 pub use switch::plant;
+
+// A build without debug assertions has no fault, whatever features it has: were there a
+// switch, this would not compile.
+#[cfg(not(debug_assertions))]
+const _: () = assert!(!active(Bug::AcknowledgeBeforeSync));
 
 /// Whether the fault is planted: never, in this build.
 #[cfg(not(all(feature = "planted", debug_assertions)))]

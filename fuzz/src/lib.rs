@@ -31,5 +31,6 @@ pub mod oracle;
 pub mod program;
 pub mod run;
 pub mod settled;
+pub mod sweeps;
 pub mod targets;
 pub mod told;
