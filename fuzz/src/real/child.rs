@@ -291,7 +291,10 @@ fn write(
             return false;
         }
     };
-    let mut writer = Writer { plan, log, teller, work, own_version };
+    let mut writer = Writer { plan, log, teller, work, own_version, last: 0 };
+    if let Err(error) = writer.known_from_before() {
+        teller.failed(&writer.work.writer, &error);
+    }
     while writer.work.number < limit && !teller.ended() {
         writer.work.number += 1;
         if let Err(error) = writer.turn(limit) {
@@ -311,6 +314,8 @@ struct Writer<'a, 'out> {
     work: Work,
     /// Version of the writer's own stream before that batch.
     own_version: u64,
+    /// The last position that this writer was acknowledged.
+    last: u64,
 }
 
 /// How often what found no space or no file is tried again.
@@ -337,7 +342,11 @@ impl Writer<'_, '_> {
             4 => self.refused()?,
             5 => {
                 self.log.sync()?;
-                self.teller.tell(&Line::Synced(self.log.head()));
+                let head = self.log.head();
+                if head < self.last {
+                    self.broken(format!("head {head} after a sync, not {}", self.last));
+                }
+                self.teller.tell(&Line::Synced(head));
             }
             _ => {}
         }
@@ -349,7 +358,38 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn append(&self) -> annals::Result<()> {
+    /// What the writer appended before this opening is known again, by ids and by key.
+    fn known_from_before(&self) -> annals::Result<()> {
+        let events = self.log.read(&self.work.own_stream()).backward().limit(24).collect()?;
+        let mut keyed = false;
+        for (place, event) in events.iter().enumerate() {
+            let event = event.as_event();
+            let Some((work, index)) = Work::of(event.id().as_u128(), self.plan.seed) else {
+                self.broken(format!("{event:?} was never appended"));
+                continue;
+            };
+            let before = event.version() - u64::from(index) + work.shared_events() - 1;
+            let entry = work.entry(before);
+            let mut batches = Vec::new();
+            if place == 0 {
+                batches.push(entry.expecting(|_| Expected::Any));
+            }
+            if !keyed {
+                batches.extend(entry.other_with_key());
+                keyed = entry.key.is_some();
+            }
+            let first = event.position() - u64::from(index);
+            for batch in batches {
+                let committed = self.log.append(&batch)?;
+                if !committed.is_deduplicated() || committed.first_position() != first {
+                    self.broken(format!("{work:?} at {first} is not known: {committed:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self) -> annals::Result<()> {
         let level = self.level();
         self.teller.tell(&Line::Submit(self.work.writer, self.work.number));
         for turn in 0.. {
@@ -395,7 +435,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn acknowledged(&self, work: Work, committed: &Committed, least: Durability) {
+    fn acknowledged(&mut self, work: Work, committed: &Committed, least: Durability) {
         if committed.is_deduplicated() {
             self.broken(format!("{work:?} was there before it was appended"));
         }
@@ -403,6 +443,7 @@ impl Writer<'_, '_> {
             self.broken(format!("{work:?} is {:?}, not {least:?}", committed.durability()));
         }
         let (first, level) = (committed.first_position(), committed.durability());
+        self.last = self.last.max(committed.last_position());
         self.teller.tell(&Line::Acknowledged(work.writer, work.number, first, level));
     }
 

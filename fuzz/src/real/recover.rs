@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 
 use annals::io::OsStorage;
-use annals::{Background, Batch, Durability, Expected, Log, NewEvent, Options, Reader, Reading};
+use annals::{Background, Durability, Log, Options, Reader, Reading};
 
 use super::watch::Watched;
 use crate::check::{FOREIGN, FOREIGN_BYTES, WORDS, no_stray_of, read_all, sound, without_slots};
 use crate::numbers::Numbers;
 use crate::oracle::{Broken, End};
-use crate::told::{EVENT_TYPE, Entry, Shown};
+use crate::told::Shown;
 
 /// Puts a file into the directory that is none of the log's.
 ///
@@ -137,7 +137,7 @@ fn known_again(watched: &Watched, log: &Log, life: u32) -> Result<(), Broken> {
         if !some && (entry.key.is_none() || numbers.below(16) > 0) {
             continue;
         }
-        for batch in [Some(entry.batch(|_| 0)), other_with_key(entry)].into_iter().flatten() {
+        for batch in [Some(entry.batch(|_| 0)), entry.other_with_key()].into_iter().flatten() {
             let committed = log.append_with(&batch, Durability::Durable);
             let committed = committed.map_err(|error| Broken::new(INVARIANT, error))?;
             if !committed.is_deduplicated() || committed.first_position() != position {
@@ -147,14 +147,6 @@ fn known_again(watched: &Watched, log: &Log, life: u32) -> Result<(), Broken> {
         }
     }
     if log.head() == head { Ok(()) } else { Err(Broken::new(INVARIANT, "the head has moved")) }
-}
-
-/// A batch with the same key that carries something else.
-fn other_with_key(entry: &Entry) -> Option<Batch> {
-    let mut batch = Batch::new();
-    batch.once(entry.key.as_deref()?);
-    batch.write("never", Expected::Any, [NewEvent::new(EVENT_TYPE)]);
-    Some(batch)
 }
 
 /// Appends, syncs, opens again and reads back.

@@ -82,6 +82,22 @@ pub struct Counts {
     pub lost: u64,
 }
 
+impl Counts {
+    /// What came since.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            submitted: self.submitted - before.submitted,
+            acknowledged: self.acknowledged - before.acknowledged,
+            delivered: self.delivered - before.delivered,
+            opened: self.opened - before.opened,
+            errors: self.errors - before.errors,
+            found: self.found - before.found,
+            lost: self.lost - before.lost,
+        }
+    }
+}
+
 impl Watched {
     /// Of a log that does not exist yet.
     pub fn new(seed: u64) -> Self {

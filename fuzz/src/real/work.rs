@@ -72,6 +72,11 @@ impl Work {
         wide(self.shape().own.len())
     }
 
+    /// How many events of the shared stream it has, before those of the own one.
+    pub fn shared_events(&self) -> u64 {
+        wide(self.shape().shared.len())
+    }
+
     /// The batch, where the writer's own stream is at that version before it.
     pub fn entry(&self, own_version: u64) -> Entry {
         let shape = self.shape();
