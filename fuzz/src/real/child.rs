@@ -227,7 +227,11 @@ fn round(plan: &ChildPlan, teller: &Teller<'_>, done: u32, limit: u32) -> bool {
                     scope.spawn(move || write(plan, log, teller, writer, done, limit))
                 })
                 .collect();
-            writers.into_iter().fold(true, |whole, thread| thread.join().unwrap_or(false) && whole)
+            let ends = writers.into_iter().map(|thread| {
+                let panics = |_| teller.tell(&Line::Broken("a writer panics".to_owned())) && false;
+                thread.join().unwrap_or_else(panics)
+            });
+            ends.fold(true, |whole, end| whole && end)
         };
         over.store(true, Ordering::Relaxed);
         whole
@@ -368,7 +372,9 @@ impl Writer<'_, '_> {
                 self.broken(format!("{event:?} was never appended"));
                 continue;
             };
-            let before = event.version() - u64::from(index) + work.shared_events() - 1;
+            // Those of the shared stream come first in a batch.
+            let before =
+                (event.version() + work.shared_events()).saturating_sub(1 + u64::from(index));
             let entry = work.entry(before);
             let mut batches = Vec::new();
             if place == 0 {
@@ -391,15 +397,17 @@ impl Writer<'_, '_> {
 
     fn append(&mut self) -> annals::Result<()> {
         let level = self.level();
+        let mut batch = self.batch(0)?;
         self.teller.tell(&Line::Submit(self.work.writer, self.work.number));
-        for turn in 0.. {
-            match self.log.append_with(&self.batch(turn)?, level) {
+        for turn in 1.. {
+            match self.log.append_with(&batch, level) {
                 Ok(committed) => {
                     self.acknowledged(self.work, &committed, level);
                     break;
                 }
                 Err(error) => self.tried(&error, turn)?,
             }
+            batch = self.batch(turn)?;
         }
         Ok(())
     }

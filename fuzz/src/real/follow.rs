@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals::{
     Checkpoint, Cursor, CursorOptions, Error, Options, Reader, Reading, Start, Visibility,
@@ -22,9 +22,14 @@ pub struct Places([Option<Checkpoint>; 2]);
 pub struct Followed {
     delivered: Vec<(Visibility, u64, u128)>,
     kept: Vec<(Visibility, u128, Checkpoint)>,
+    /// How often a cursor was opened too early.
+    pub early: u64,
     /// What was wrong.
     pub broken: Option<Broken>,
 }
+
+/// How long a writer may take to find the end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const VISIBILITIES: [Visibility; 2] = [Visibility::Durable, Visibility::Written];
 
@@ -78,7 +83,8 @@ fn try_follow(
     };
     let mut cursors = Vec::new();
     for (visibility, place) in VISIBILITIES.into_iter().zip(places.0) {
-        cursors.push((visibility, open_cursor(&reader, visibility, place).map_err(text)?));
+        let cursor = open_cursor(&reader, visibility, place, followed).map_err(text)?;
+        cursors.push((visibility, cursor));
     }
     loop {
         // Asked before looking, so that the last look is to the end of what is left.
@@ -101,13 +107,25 @@ fn try_follow(
     Ok(())
 }
 
+/// A writer that looks for the end of what another one left does not know yet how far
+/// it is; a reader that is opened meanwhile knows no more than the segments prove. So
+/// its place can be beyond the head for that while, and no longer.
 fn open_cursor(
     reader: &Reader,
     visibility: Visibility,
     place: Option<Checkpoint>,
+    followed: &mut Followed,
 ) -> annals::Result<Cursor> {
     let options = CursorOptions::new().visibility(visibility);
-    reader.cursor_with(place.map_or(Start::Beginning, Start::Checkpoint), &options)
+    let start = place.map_or(Start::Beginning, Start::Checkpoint);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match reader.cursor_with(start, &options) {
+            Err(Error::BeyondHead { .. }) if Instant::now() < until => followed.early += 1,
+            opened => return opened,
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// One look with a cursor. Whether there was something.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -20,8 +20,10 @@ use annals::planted::Bug;
 
 use super::child::ChildPlan;
 use super::follow::{Followed, Places, follow};
+use super::line::Line;
 use super::recover::{leave_foreign, recover};
 use super::watch::{Counts, Watched};
+use super::work::Work;
 use crate::numbers::{Numbers, digest};
 use crate::oracle::{Broken, End};
 
@@ -30,6 +32,9 @@ const LIVES: u64 = 20;
 
 /// A child that does not open its log within this time is killed all the same.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a large batch is waited for.
+const HUNT: Duration = Duration::from_millis(30);
 
 /// Who is to be killed, how often, and where.
 #[derive(Debug, Clone)]
@@ -101,6 +106,11 @@ pub struct Killed {
     pub events: u64,
     /// Batches in flight that were not found.
     pub lost: u64,
+    /// Cursors that were opened while a writer did not know yet how far its log is, and
+    /// again a little later.
+    pub early: u64,
+    /// Torn tails that were found.
+    pub torn: u64,
     /// How long it took.
     pub took: Duration,
     /// The first broken promise.
@@ -109,11 +119,13 @@ pub struct Killed {
 
 impl fmt::Display for Killed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, while_opening, acknowledged, delivered, events, lost, took, .. } = self;
+        let Self {
+            kills, while_opening, acknowledged, delivered, events, lost, torn, took, ..
+        } = self;
         write!(
             out,
             "{kills} kills ({while_opening} while opening), {acknowledged} batches acknowledged, \
-             {delivered} deliveries, {events} events found, {lost} batches in flight gone, {:.1} s",
+             {delivered} deliveries, {events} events found, {lost} batches in flight gone, {torn} torn tails, {:.1} s",
             took.as_secs_f64()
         )
     }
@@ -125,7 +137,7 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
     let began = Instant::now();
     let killed = Mutex::new(Killed::default());
     let (begun, next) = (AtomicU64::new(0), AtomicU64::new(0));
-    let count = |counts: Counts, while_opening: bool| {
+    let count = |counts: Counts, while_opening: bool, early: u64| {
         let Ok(mut killed) = killed.lock() else { return false };
         killed.kills += 1;
         killed.while_opening += u64::from(while_opening);
@@ -133,6 +145,8 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
         killed.delivered += counts.delivered;
         killed.events += counts.found;
         killed.lost += counts.lost;
+        killed.torn += counts.torn;
+        killed.early += early;
         killed.took = began.elapsed();
         progress(&killed);
         killed.failure.is_none()
@@ -144,11 +158,12 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
                 while wanted() && begun.fetch_add(LIVES, Ordering::Relaxed) < plan.kills {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let lives = LIVES.min(plan.kills - (number * LIVES).min(plan.kills));
-                    let go_on = |counts, opening| count(counts, opening) && wanted();
+                    let go_on = |counts, opening, early| count(counts, opening, early) && wanted();
                     let Err(failure) = House::new(plan, number).live(lives, &go_on) else {
                         continue;
                     };
                     if let Ok(mut killed) = killed.lock() {
+                        killed.kills += 1;
                         killed.failure.get_or_insert(failure);
                     }
                     begun.store(plan.kills, Ordering::Relaxed);
@@ -168,6 +183,8 @@ struct House<'a> {
     directory: PathBuf,
     watched: Watched,
     places: Places,
+    /// How often a cursor was opened too early, see [`Followed::early`].
+    early: u64,
     /// Everything that the children told.
     told: Vec<u8>,
 }
@@ -178,6 +195,9 @@ struct Life {
     /// When it is killed: after its log is open, or after it was started.
     opened: bool,
     delay: Duration,
+    /// After that it is killed when a large batch is on its way, so long after it was
+    /// told.
+    hunt: Option<Duration>,
     /// A reader follows in this process, and goes on from its checkpoint.
     follow: bool,
     /// The next life begins with what this one left, and not with what the check left.
@@ -186,7 +206,7 @@ struct Life {
 
 impl Life {
     fn new(plan: &KillPlan, directory: PathBuf, seed: u64, life: u32) -> Self {
-        let mut numbers = Numbers::new(digest(&(seed, life)));
+        let mut numbers = Numbers::new(digest(&(seed, life, "life")));
         let mut child = ChildPlan::new(directory, seed, life);
         child.writers = u16::try_from(1 + numbers.below(4)).unwrap_or(1);
         child.level = match numbers.below(8) {
@@ -210,7 +230,11 @@ impl Life {
         let longest = if opened { 60_000 } else { 6_000 };
         let delay = Duration::from_micros(numbers.below(longest));
         let follow = numbers.below(3) > 0;
-        Self { child, opened, delay, follow, pass: numbers.below(2) == 0 }
+        let pass = numbers.below(2) == 0;
+        let hunt = Duration::from_micros(700 + numbers.below(2500));
+        let heavy = Work { seed, life, writer: 1, number: 1 }.is_heavy();
+        let hunt = (opened && heavy).then_some(hunt);
+        Self { child, opened, delay, hunt, follow, pass }
     }
 }
 
@@ -222,16 +246,20 @@ impl<'a> House<'a> {
         let place = place.unwrap_or_else(std::env::temp_dir);
         let directory = place.join(format!("annals-kill-{}-{seed}", std::process::id()));
         let (watched, places) = (Watched::new(seed), Places::default());
-        Self { plan, seed, directory, watched, places, told: Vec::new() }
+        Self { plan, seed, directory, watched, places, early: 0, told: Vec::new() }
     }
 
-    fn live(mut self, lives: u64, go_on: &dyn Fn(Counts, bool) -> bool) -> Result<(), Failure> {
+    fn live(
+        mut self,
+        lives: u64,
+        go_on: &dyn Fn(Counts, bool, u64) -> bool,
+    ) -> Result<(), Failure> {
         for _ in 0..lives {
             let life = self.watched.life();
             let before = self.watched.counts;
             let opening = self.life(life).map_err(|broken| self.failure(life, broken))?;
             let counts = self.watched.counts.since(&before);
-            if !go_on(counts, opening) {
+            if !go_on(counts, opening, std::mem::take(&mut self.early)) {
                 break;
             }
         }
@@ -270,8 +298,14 @@ impl<'a> House<'a> {
         });
         match followed.map_err(failed)? {
             None => {}
-            Some(Ok(followed)) => Followed::tell(followed, &mut self.watched, &mut self.places)?,
+            Some(Ok(followed)) => {
+                self.early += followed.early;
+                Followed::tell(followed, &mut self.watched, &mut self.places)?;
+            }
             Some(Err(_panic)) => return Err(Broken::new("a reader goes on", "it panics")),
+        }
+        if let Some(error) = self.watched.first_error() {
+            return Err(Broken::new("10: the log works", error));
         }
         let opening = self.watched.counts.opened == opened_before;
         if !life.pass {
@@ -280,7 +314,9 @@ impl<'a> House<'a> {
         }
         let copy = self.directory.join("copy");
         copy_files(&log, &copy).map_err(failed)?;
-        recover(&mut self.watched.clone(), End::Kill, &copy)?;
+        let mut watched = self.watched.clone();
+        recover(&mut watched, End::Kill, &copy)?;
+        self.watched.counts.torn = watched.counts.torn;
         let _left = fs::remove_dir_all(&copy);
         self.watched.pass(End::Kill);
         Ok(opening)
@@ -297,34 +333,47 @@ impl<'a> House<'a> {
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take();
-        std::thread::scope(|scope| {
+        let status = std::thread::scope(|scope| {
             let (opened, is_open) = channel();
-            scope.spawn(move || kill_in_time(child, life, &is_open));
+            let killer = scope.spawn(move || kill_in_time(child, life, &is_open));
             let mut buffer = [0; 16 << 10];
-            let Some(mut stdout) = stdout else { return };
-            let before = self.watched.counts.opened;
+            let mut stdout = stdout?;
+            let mut before = self.watched.counts.opened;
             while let Ok(len @ 1..) = stdout.read(&mut buffer) {
                 let bytes = buffer.get(..len).unwrap_or_default();
                 self.told.extend_from_slice(bytes);
                 self.watched.feed(bytes);
-                if self.watched.counts.opened > before {
+                let is_open = self.watched.counts.opened > before;
+                let is_large = self.watched.submits().is_some_and(|work| work.is_large());
+                if is_open || is_large {
+                    before = self.watched.counts.opened;
                     let _nobody = opened.send(());
                 }
             }
+            drop(opened);
+            killer.join().ok()?
         });
+        if let Some(code) = status.and_then(|status| status.code()) {
+            self.watched.line(&Line::Broken(format!("the child ends with {code}")));
+        }
         Ok(())
     }
 }
 
 /// Kills a child when it is time to, and waits until it is gone.
-fn kill_in_time(mut child: Child, life: &Life, is_open: &Receiver<()>) {
+fn kill_in_time(mut child: Child, life: &Life, is_open: &Receiver<()>) -> Option<ExitStatus> {
     if life.opened {
         // If the child ends before, the other side is dropped.
         let _told_or_ended = is_open.recv_timeout(PATIENCE);
     }
     std::thread::sleep(life.delay);
+    if let Some(delay) = life.hunt {
+        while is_open.try_recv().is_ok() {}
+        let _large_or_late = is_open.recv_timeout(HUNT);
+        std::thread::sleep(delay);
+    }
     let _gone = child.kill();
-    let _status = child.wait();
+    child.wait().ok()
 }
 
 fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -64,6 +64,7 @@ pub fn recover(watched: &mut Watched, end: End, directory: &Path) -> Result<(), 
     let life = watched.life();
     let by_reader = if life % 3 == 0 { by_reader(directory)? } else { None };
     let log = open(directory, life)?;
+    watched.counts.torn += u64::from(log.recovery().discarded.is_some());
     let shown = watched.after(end, &log).map_err(|broken| broken.within("opened"))?;
     if let Some(by_reader) = by_reader {
         if by_reader != shown {
