@@ -19,7 +19,7 @@ fn no_kill_breaks_a_promise() {
     let plan = plan(asked("ANNALS_KILL_SEED").unwrap_or(20_261_121));
     let kills = asked("ANNALS_KILLS").unwrap_or(plan.kills);
     let killed = run(&KillPlan { kills, ..plan }, |killed: &Killed| {
-        if killed.kills % 1000 == 0 {
+        if killed.kills.is_multiple_of(1000) {
             println!("{killed}");
         }
     });

@@ -227,11 +227,14 @@ fn round(plan: &ChildPlan, teller: &Teller<'_>, done: u32, limit: u32) -> bool {
                     scope.spawn(move || write(plan, log, teller, writer, done, limit))
                 })
                 .collect();
-            let ends = writers.into_iter().map(|thread| {
-                let panics = |_| teller.tell(&Line::Broken("a writer panics".to_owned())) && false;
-                thread.join().unwrap_or_else(panics)
-            });
-            ends.fold(true, |whole, end| whole && end)
+            let mut whole = true;
+            for thread in writers {
+                whole &= thread.join().unwrap_or_else(|_panic| {
+                    teller.tell(&Line::Broken("a writer panics".to_owned()));
+                    false
+                });
+            }
+            whole
         };
         over.store(true, Ordering::Relaxed);
         whole
@@ -415,7 +418,7 @@ impl Writer<'_, '_> {
     /// The batch expects its own stream exactly where it is. Of the shared one it does so
     /// in every other batch, and for the first tries, since others append to it.
     fn batch(&self, turn: u32) -> annals::Result<annals::Batch> {
-        let shared = if self.work.number % 2 == 0 && turn < 8 {
+        let shared = if self.work.number.is_multiple_of(2) && turn < 8 {
             Expected::Exact(self.log.version(SHARED)?)
         } else {
             Expected::Any

@@ -164,7 +164,12 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
                     };
                     if let Ok(mut killed) = killed.lock() {
                         killed.kills += 1;
-                        killed.failure.get_or_insert(failure);
+                        if killed.failure.is_none() {
+                            killed.failure = Some(failure);
+                        } else {
+                            // One is enough.
+                            let _left = fs::remove_dir_all(&failure.kept);
+                        }
                     }
                     begun.store(plan.kills, Ordering::Relaxed);
                 }
@@ -288,7 +293,7 @@ impl<'a> House<'a> {
         let followed = std::thread::scope(|scope| {
             let (places, over) = (self.places, &over);
             let follower = life.follow.then(|| {
-                let (log, pread) = (&log, number % 2 == 0);
+                let (log, pread) = (&log, number.is_multiple_of(2));
                 scope.spawn(move || follow(log, places, pread, over))
             });
             let lived = self.child(&life);

@@ -48,7 +48,7 @@ fn files(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Broken> {
 }
 
 fn open(directory: &Path, turn: u32) -> Result<Log, Broken> {
-    let reading = if turn % 2 == 0 { Reading::Mapped } else { Reading::Pread };
+    let reading = if turn.is_multiple_of(2) { Reading::Mapped } else { Reading::Pread };
     let options = Options::new().segment_bytes(64 << 10).reading(reading);
     let refused = |error| Broken::new("13: what a crash leaves can be opened", error);
     options.background(Background::Inline).open(directory).map_err(refused)
@@ -62,15 +62,13 @@ fn open(directory: &Path, turn: u32) -> Result<Log, Broken> {
 /// What does not hold.
 pub fn recover(watched: &mut Watched, end: End, directory: &Path) -> Result<(), Broken> {
     let life = watched.life();
-    let by_reader = if life % 3 == 0 { by_reader(directory)? } else { None };
+    let by_reader = if life.is_multiple_of(3) { by_reader(directory)? } else { None };
     let log = open(directory, life)?;
     watched.counts.torn += u64::from(log.recovery().discarded.is_some());
     let shown = watched.after(end, &log).map_err(|broken| broken.within("opened"))?;
-    if let Some(by_reader) = by_reader {
-        if by_reader != shown {
-            let what = format!("a reader without a writer: {}", differs(&by_reader, &shown));
-            return Err(Broken::new("9: what a reader was shown stays", what));
-        }
+    if let Some(by_reader) = by_reader.filter(|by_reader| *by_reader != shown) {
+        let what = format!("a reader without a writer: {}", differs(&by_reader, &shown));
+        return Err(Broken::new("9: what a reader was shown stays", what));
     }
     known_again(watched, &log, life)?;
     close(log)?;

@@ -49,7 +49,7 @@ impl Work {
     /// Whether this life appends large events, whose writes take long enough for a
     /// signal to come in the middle.
     pub fn is_heavy(&self) -> bool {
-        digest(&(self.seed, self.life, "heavy")) % 5 == 0
+        digest(&(self.seed, self.life, "heavy")).is_multiple_of(5)
     }
 
     /// Whether it is one of those large ones.
