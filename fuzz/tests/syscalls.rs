@@ -7,7 +7,7 @@
 //!
 //! `ANNALS_SYSCALLS=all` goes on until the child ends untouched, and
 //! `ANNALS_SYSCALLS=inject=fdatasync:error=EIO:when=3` does that alone.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::fmt;

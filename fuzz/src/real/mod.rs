@@ -15,3 +15,4 @@ pub mod line;
 pub mod recover;
 pub mod watch;
 pub mod work;
+mod writer;
