@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use annals_fuzz::bugs::{bug_named, catch};
+use annals_fuzz::bugs::{CAN_PLANT, bug_named, catch};
 use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
 use annals_fuzz::real::child::{self, ChildPlan};
@@ -22,7 +22,7 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut plan = Plan { states: 1_000_000, ..Plan::default() };
+    let mut plan = Plan::default();
     let (mut program, mut catch_all) = (None, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -40,9 +40,12 @@ fn arguments() -> Result<Arguments, String> {
             }
             "--seed" => plan.seed = number()?,
             "--steps" => plan.steps = u32::try_from(number()?).map_err(|e| e.to_string())?,
-            "--threads" => plan.threads = number()?.max(1),
+            "--threads" => plan.threads = usize::try_from(number()?).map_err(|e| e.to_string())?,
             "--plant" => {
                 let unknown = || format!("no bug is called {value}");
+                if !CAN_PLANT {
+                    return Err("no bug can be planted in a release build".to_owned());
+                }
                 plan.bug = Some(bug_named(&value).ok_or_else(unknown)?);
             }
             "--program" => program = Some(value.parse()?),
