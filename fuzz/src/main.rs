@@ -1,5 +1,7 @@
 //! Long runs of the explorer: `annals-fuzz --states N --seconds N --seed S --steps N
 //! --threads N`, or one program again with `--program 'S R K' [--plant Bug]`.
+//!
+//! `annals-fuzz kill` kills children, which are this program as well: `annals-fuzz child`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +15,8 @@ use annals_fuzz::real::kill::{self, KillPlan, Killed};
 const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps N] [--threads N]
             [--plant BUG] [--program 'S X B R N Z Q L M (each also with w or b behind it)
                         I J Y V C A O K T P<seed> D<call>.<seed>']
-            [--catch-all]";
+            [--catch-all]
+annals-fuzz kill [--kills N] [--seconds N] [--seed S] [--parallel N] [--plant BUG]";
 
 struct Arguments {
     plan: Plan,

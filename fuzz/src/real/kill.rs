@@ -119,13 +119,13 @@ pub struct Killed {
 
 impl fmt::Display for Killed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kills, while_opening, acknowledged, delivered, events, lost, torn, took, ..
-        } = self;
+        let Self { kills, while_opening, acknowledged, delivered, events, .. } = self;
+        let Self { lost, torn, early, took, .. } = self;
         write!(
             out,
             "{kills} kills ({while_opening} while opening), {acknowledged} batches acknowledged, \
-             {delivered} deliveries, {events} events found, {lost} batches in flight gone, {torn} torn tails, {:.1} s",
+             {delivered} deliveries, {events} events found, {lost} batches in flight gone, \
+             {torn} torn tails, {early} times a reader came too early, {:.1} s",
             took.as_secs_f64()
         )
     }
