@@ -229,7 +229,7 @@ impl ControlView {
     /// durable end that it says. That holds until a writer has recovered, who wrote it again.
     pub(crate) fn has_failed(&self, log: u128) -> bool {
         let [low, high] = layout::LOG.map(|at| self.words.load(at));
-        self.words.load(layout::FAILED) != 0 && whole([low, high]) == log
+        self.words.load(layout::FAILED) == 1 && whole([low, high]) == log
     }
 
     /// How far the log is.

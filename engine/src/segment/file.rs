@@ -10,6 +10,7 @@ use super::header::{Found, SegmentHeader};
 use super::name;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
+use crate::planted::{self, Bug};
 use crate::record::checksum::Seed;
 use crate::record::field::wide;
 use crate::record::head::RecordHead;
@@ -332,6 +333,11 @@ impl Segment {
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.part(offset, end, Extent { limit, ..extent })?;
+            if planted::active(Bug::LengthBeforeCrc)
+                && let Some(claimed) = chunk.window().from(offset).and_then(claimed_len)
+            {
+                drop(self.read(offset, offset + claimed));
+            }
             let read = record_at(&chunk.window(), self.seed, offset).map(|step| step.span());
             match read {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
@@ -382,4 +388,9 @@ impl Segment {
             cause,
         })
     }
+}
+
+/// What a head says of its payload, whatever its checksum says of that.
+fn claimed_len(head: &[u8]) -> Option<u64> {
+    crate::record::field::u32_at(head, crate::record::layout::head::PAYLOAD_LEN).map(u64::from)
 }
