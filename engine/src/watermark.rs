@@ -73,12 +73,6 @@ impl Level {
         self.wake();
     }
 
-    /// As `publish`, by any thread, in any order.
-    fn raise(&self, place: Place, position: u64) {
-        self.place.fetch_max(place.to_bits(), Ordering::SeqCst);
-        self.position.fetch_max(position, Ordering::SeqCst);
-    }
-
     fn wake(&self) {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
@@ -115,8 +109,13 @@ impl Level {
 pub(crate) struct Watermark {
     durable: Level,
     written: Level,
-    /// Up to the last batch that an append was answered for before it was durable.
+    /// Up to the last group that was written and holds a batch that is answered for before
+    /// it is durable. Never within a group: a read that goes through the log could not end
+    /// there.
     acknowledged: Level,
+    /// Up to the last batch that anybody was told of: reads see it, and have it written
+    /// first if need be.
+    promised: AtomicU64,
     closed: AtomicBool,
     /// Nothing that is not written by now ever will be.
     failed: AtomicBool,
@@ -130,6 +129,7 @@ impl Watermark {
             durable: Level::new(place, position),
             written: Level::new(place, position),
             acknowledged: Level::new(place, position),
+            promised: AtomicU64::new(place.to_bits()),
             closed: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             control: Mutex::new(None),
@@ -165,13 +165,7 @@ impl Watermark {
         let (place, position) = match reach {
             Reach::Durable => durable,
             Reach::Written => of(&self.written),
-            Reach::Acknowledged => {
-                let acknowledged = of(&self.acknowledged);
-                // What was answered for and cannot be written any more is gone.
-                let failed = self.failed.load(Ordering::SeqCst);
-                let there = if failed { acknowledged.min(of(&self.written)) } else { acknowledged };
-                durable.max(there)
-            }
+            Reach::Acknowledged => durable.max(of(&self.acknowledged)),
         };
         Bound { place, position, lasting }
     }
@@ -206,14 +200,21 @@ impl Watermark {
         self.mirror(Visibility::Written, place, position);
     }
 
-    /// An append was answered that is not durable.
+    /// A group was written of which something is answered for before it is durable. Called
+    /// by the leader alone, before the written end gets there.
     pub(crate) fn acknowledge(&self, place: Place, position: u64) {
-        self.acknowledged.raise(place, position);
+        self.acknowledged.publish(place, position);
     }
 
-    /// Whether something was answered for that is not written yet, and still can be.
+    /// Somebody is told of a batch that ends there, which may not be written.
+    pub(crate) fn promise(&self, place: Place) {
+        self.promised.fetch_max(place.to_bits(), Ordering::SeqCst);
+    }
+
+    /// Whether somebody was told of what is not written yet, and still can be.
     pub(crate) fn owes_a_write(&self) -> bool {
-        self.acknowledged.place() > self.written() && !self.failed.load(Ordering::SeqCst)
+        let promised = Place::from_bits(self.promised.load(Ordering::SeqCst));
+        promised > self.written() && !self.failed.load(Ordering::SeqCst)
     }
 
     /// Nothing will move any more: whoever waits is told.

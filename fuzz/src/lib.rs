@@ -14,6 +14,7 @@
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
+//! * [`history`]: many threads on one log, and whether what they were told can be
 //!
 //! Nothing here is part of the log; it uses only what the log shows to everybody.
 
@@ -24,6 +25,7 @@ pub mod damage;
 pub mod decode;
 pub mod explore;
 pub mod faults;
+pub mod history;
 pub mod marks;
 pub mod numbers;
 pub mod oracle;

@@ -163,6 +163,9 @@ impl Committer {
             last_time: pending.time,
         };
         tail.open_ended = true;
+        if pending.since.is_some() {
+            self.watermark.acknowledge(tail.written.place, tail.written.position);
+        }
         self.watermark.publish_written(tail.written.place, tail.written.position);
         Ok(())
     }
