@@ -107,6 +107,10 @@ impl Committer {
             (Some(_), Some(_)) => Next::Waiter,
             (Some(_), None) => Next::Flusher,
         };
+        if planted::active(Bug::LeadDropped) {
+            drop(queue);
+            queue = self.queue.lock();
+        }
         queue.leading = next != Next::Nobody;
         let buffer = written.into_buffer();
         if queue.buffers.len() < BUFFERS_KEPT && buffer.capacity() <= BUFFER_KEPT_BYTES {
@@ -151,6 +155,9 @@ impl Committer {
             self.watermark.publish(pending.end_place(), pending.position);
         }
         segment.file().write_all_at(bytes, at).map_err(|error| failed_write(segment, error))?;
+        if planted::active(Bug::PublishedBeforeSealed) {
+            self.watermark.publish_written(pending.end_place(), pending.position);
+        }
         if let Some(facts) = rolled {
             self.catalog.seal(segment.number - 1, facts);
             tail.opened(Arc::clone(segment), facts.next_position, facts.end_crc);

@@ -5,9 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::header::{Found, SegmentHeader};
 use super::name;
@@ -21,6 +18,7 @@ use crate::record::layout::{PAGE, segment as layout};
 use crate::record::walk::{
     EventSpan, Fault, KeySpan, RecordSpan, SnapshotSpan, WalkError, Window, record_at,
 };
+use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 
 /// How bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_says_an_end_where_no_segment_ends_is_bad() {
+        // It holds, and what it says would run over into the number of a segment.
+        let last = crate::place::OFFSET_MAX;
+        let bytes = SegmentHeader { previous_end: last, ..sample() }.encode();
+        assert!(matches!(SegmentHeader::read("f", &bytes).unwrap(), Found::Header(_)));
+        let bytes = SegmentHeader { previous_end: last + 1, ..sample() }.encode();
+        assert_eq!(SegmentHeader::read("f", &bytes).unwrap(), Found::Bad);
+    }
+
+    #[test]
     fn features_that_are_not_known_are_refused_by_name() {
         let mut bytes = sample().encode();
         bytes[layout::INCOMPATIBLE] = 4;

@@ -204,8 +204,8 @@ mod words;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::{AtomicU64, Ordering};
 use process::Life;
 use state::Shared;
 
