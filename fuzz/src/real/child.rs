@@ -184,7 +184,7 @@ impl Teller<'_> {
 /// was asked for is done.
 pub fn run(plan: &ChildPlan, out: &mut (impl Write + Send)) {
     #[cfg(debug_assertions)]
-    annals::planted::plant_process(plan.bug);
+    plan.bug.into_iter().for_each(annals::planted::plant_process);
     let teller = Teller { out: Mutex::new(out), ended: AtomicBool::new(false) };
     let mut done = 0;
     while done < plan.batches && !teller.ended() {
