@@ -43,9 +43,6 @@ mod witness;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
-
 use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::catalog::source::SharedTable;
@@ -55,6 +52,8 @@ use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::key::Outcome;
 use crate::segment::Segment;
+use crate::sync::Mutex;
+use crate::sync::channel::Sender;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
 use flusher::Flusher;

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Settings;
 use super::answers::{
@@ -26,6 +25,7 @@ use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
+use crate::sync::Instant;
 
 /// Whether appends are taken.
 #[derive(Debug)]

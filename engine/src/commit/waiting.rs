@@ -1,7 +1,6 @@
 //! Who waits for what is in the queue, who leads, and what an answer rests on.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::group::Group;
 use super::pending::Pending;
@@ -9,6 +8,7 @@ use super::queue::{Placement, Queue, Request};
 use crate::committed::Durability;
 use crate::place::Place;
 use crate::record::field::wide;
+use crate::sync::Instant;
 
 /// What a caller has to do with the group that it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
