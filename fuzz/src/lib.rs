@@ -14,6 +14,8 @@
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
+//! * [`history`]: many threads on one log, and whether what they were told can be
+//! * [`real`]: real directories, real processes, real crashes
 //!
 //! Nothing here is part of the log; it uses only what the log shows to everybody.
 
@@ -23,11 +25,14 @@ pub mod crash;
 pub mod damage;
 pub mod explore;
 pub mod faults;
+pub mod history;
 pub mod marks;
 pub mod numbers;
 pub mod oracle;
 pub mod program;
+pub mod real;
 pub mod run;
 pub mod settled;
+pub mod sweeps;
 pub mod targets;
 pub mod told;

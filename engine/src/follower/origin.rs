@@ -1,6 +1,6 @@
 //! From what the log's end is known: a writer's control file, or the segments.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::catalog::runs;
 use crate::control::{ControlView, Said};
@@ -10,6 +10,7 @@ use crate::place::Place;
 use crate::record::walk::Walk;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::segment::{ReadMode, Segment, scan};
+use crate::sync::{Instant, thread};
 use crate::visibility::Visibility;
 
 use super::End;
@@ -78,7 +79,7 @@ pub(super) fn find(
             Err(error) if tries >= patience + TRIES || !alive => return Err(error),
             Err(_) => {}
         }
-        std::thread::sleep(TRY_EVERY);
+        thread::sleep(TRY_EVERY);
     }
 }
 

@@ -96,6 +96,7 @@ impl SegmentHeader {
             number: u64_at(bytes, layout::NUMBER)?,
             // Positions begin at 1: what comes before the first one is 0.
             first_position: u64_at(bytes, layout::FIRST_POSITION).filter(|first| *first > 0)?,
+            // Sealed or not, a file may say anything: no segment is longer than that.
             previous_end: u64_at(bytes, layout::PREVIOUS_END)
                 .filter(|end| *end <= crate::place::OFFSET_MAX)?,
             previous_crc: u32_at(bytes, layout::PREVIOUS_CRC)?,

@@ -1,14 +1,15 @@
-//! `annals crashtest`: crashes the log on a simulated disk, and says what broke.
+//! Crashes on a simulated disk: every state that one can leave, and what broke in it.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use annals_fuzz::bugs::{Bug, bug_named};
+use annals_fuzz::bugs::Bug;
 use annals_fuzz::explore::{Explored, Failure as Found, Plan, explore_watched, try_program};
 use annals_fuzz::program::Program;
 use serde::Serialize;
 
+use super::TELL;
 use crate::cli::Crashtest;
 use crate::error::{Answer, Failure};
 use crate::interrupt::stop_on_interrupt;
@@ -19,14 +20,10 @@ use crate::output::{Output, note, units};
 /// How many states are looked at if nothing else is asked for.
 const STATES: u64 = 100_000;
 
-/// How often somebody who sees no bar is told how far it has come.
-const TELL: Duration = Duration::from_secs(30);
-
 /// A line of `--json`: what was found, if anything, and how much was tried.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Line<'a> {
-    Progress(Counts),
     Failure {
         invariant: &'a str,
         what: &'a str,
@@ -68,24 +65,8 @@ impl From<&Explored> for Counts {
     }
 }
 
-pub(crate) fn run(asked: &Crashtest, output: &mut Output) -> Result<Answer, Failure> {
-    let bug = asked.plant.as_deref().map(planted).transpose()?;
-    match &asked.program {
-        Some(program) => again(asked, program, bug, output),
-        None => search(asked, bug, output),
-    }
-}
-
-fn planted(name: &str) -> Result<Bug, Failure> {
-    let wrong = |why: &str| Failure::Usage { what: format!("--plant {name}"), why: why.to_owned() };
-    if !annals_fuzz::bugs::CAN_PLANT {
-        return Err(wrong("no bug can be planted in a release build"));
-    }
-    bug_named(name).ok_or_else(|| wrong("no bug is called that"))
-}
-
 /// One program, with every crash of it.
-fn again(
+pub(super) fn again(
     asked: &Crashtest,
     program: &Program,
     bug: Option<Bug>,
@@ -116,45 +97,38 @@ fn again(
     }
 }
 
-fn search(asked: &Crashtest, bug: Option<Bug>, output: &mut Output) -> Result<Answer, Failure> {
+/// Every crash of all short programs, and of random ones.
+pub(super) fn search(
+    asked: &Crashtest,
+    bug: Option<Bug>,
+    output: &mut Output,
+) -> Result<Answer, Failure> {
     let stopped = stop_on_interrupt()?;
     let mut plan = Plan { steps: asked.steps, seed: asked.seed, bug, ..Plan::default() };
     plan.states = asked.states.unwrap_or(if asked.seconds.is_some() { u64::MAX } else { STATES });
     plan.time = asked.seconds.unwrap_or(Duration::MAX);
     plan.threads = asked.threads.map_or(plan.threads, usize::from);
     let progress = Progress::states(asked.seconds.is_none().then_some(plan.states));
-    let (mut told, mut failed) = (Instant::now(), None);
+    let mut told = Instant::now();
     let explored = explore_watched(&plan, |so_far| {
         progress.at(so_far.states);
         progress.say(format!("{} programs", so_far.programs));
         if progress.is_hidden() && told.elapsed() >= TELL {
             told = Instant::now();
-            failed = tell_progress(so_far, output).err();
+            note(format_args!("{so_far}"));
         }
-        if stopped.load(Ordering::Relaxed) || failed.is_some() {
+        if stopped.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     });
     drop(progress);
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
     if let Some(found) = &explored.failure {
         tell(found, output)?;
     }
     let ok = explored.failure.is_none();
     summary(&explored, &plan, ok, output)?;
     Ok(if ok { Answer::Yes } else { Answer::No })
-}
-
-fn tell_progress(so_far: &Explored, output: &mut Output) -> Result<(), Failure> {
-    if output.is_json() {
-        output.object(&Line::Progress(so_far.into()))?;
-        return output.flush();
-    }
-    note(format_args!("{so_far}"));
-    Ok(())
 }
 
 fn tell(found: &Found, output: &mut Output) -> Result<(), Failure> {
