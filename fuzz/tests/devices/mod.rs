@@ -1,0 +1,118 @@
+//! Real file systems for tests: who may use them, and a place where nothing is left over.
+//!
+//! What needs root runs in a process and in a mount namespace of its own ([`alone`]). When
+//! that process ends, however it ends, the system takes its mounts away, and with them the
+//! loop devices and the files, which lie on a tmpfs that only this namespace has. Guards
+//! unmount before that wherever a test can still run them.
+
+// Each test file takes what it needs of this.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod images;
+pub mod mounts;
+pub mod recorder;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{env, fs, io};
+
+/// Set for the process that runs one test alone; holds the namespace of its parent.
+const INSIDE: &str = "ANNALS_TEST_ALONE";
+
+/// Where the tmpfs of a test is mounted. Only its own namespace sees it.
+const WORK: &str = "/mnt";
+
+/// How long any program may take, in seconds.
+const PROGRAM_SECONDS: &str = "60";
+
+/// Runs the test `name` of this binary alone, with a tmpfs of its own as its working place;
+/// or says why not. `programs` are those that it runs, beside those that every test needs;
+/// a name that starts with a slash is a file that has to be there.
+pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
+    let here = namespace();
+    if let Some(outside) = env::var_os(INSIDE) {
+        assert!(here.is_some_and(|here| here.as_os_str() != outside), "a namespace of its own");
+        run("mount", &["-t", "tmpfs", "-o", "size=4g", "tmpfs", WORK]).unwrap();
+        return test(Path::new(WORK));
+    }
+    if let Some(why) = missing(programs) {
+        // Not `println`: what a test that passes prints is not shown.
+        writeln!(io::stderr(), "skipped: {name}: {why}").unwrap();
+        return;
+    }
+    let output = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, here.unwrap())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    for line in String::from_utf8_lossy(&output.stdout).lines().filter(|line| told(line)) {
+        println!("{line}");
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}, alone, {}: {errors}", output.status);
+}
+
+/// Whether a line is the test's own, and not about the run of one test.
+fn told(line: &str) -> bool {
+    !(line.is_empty() || line.starts_with("running ") || line.starts_with("test "))
+}
+
+fn namespace() -> Option<PathBuf> {
+    fs::read_link("/proc/self/ns/mnt").ok()
+}
+
+/// Why tests on real file systems cannot run here.
+fn missing(programs: &[&str]) -> Option<String> {
+    let always = ["timeout", "setpriv", "unshare", "mount", "umount", "id"];
+    for program in always.iter().chain(programs) {
+        let found = if program.starts_with('/') {
+            Path::new(program).exists()
+        } else {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+            env::split_paths(&path).chain(system).any(|folder| folder.join(program).exists())
+        };
+        if !found {
+            return Some(format!("there is no {program} (see fuzz/install-tools)"));
+        }
+    }
+    if run("id", &["-u"]).ok()?.trim() != "0" {
+        return Some("this is not root".to_owned());
+    }
+    let probe = ["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", WORK];
+    let refused = run("unshare", &probe).err()?;
+    Some(format!("no mounts in a namespace: {refused}"))
+}
+
+/// Runs a program and gives what it printed; an error carries what it said.
+pub fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
+    let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", PROGRAM_SECONDS, program])
+        .args(arguments)
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let call = arguments.join(" ");
+    Err(io::Error::other(format!("{program} {call}: {}: {said}", output.status)))
+}
+
+/// A number from the environment, or what CI runs.
+pub fn count(variable: &str, otherwise: u64) -> u64 {
+    env::var(variable).ok().map_or(otherwise, |text| text.parse().unwrap())
+}
+
+/// The seed of this run: `ANNALS_SEED`, or one drawn from the clock.
+pub fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    count("ANNALS_SEED", now.as_secs() ^ (u64::from(now.subsec_nanos()) << 20))
+}
