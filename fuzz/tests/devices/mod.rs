@@ -35,6 +35,8 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
     if let Some(outside) = env::var_os(INSIDE) {
         assert!(here.is_some_and(|here| here.as_os_str() != outside), "a namespace of its own");
         run("mount", &["-t", "tmpfs", "-o", "size=4g", "tmpfs", WORK]).unwrap();
+        // What comes next is no longer on the line that says which test runs.
+        println!();
         return test(Path::new(WORK));
     }
     if let Some(why) = missing(programs) {
@@ -59,7 +61,7 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
 
 /// Whether a line is the test's own, and not about the run of one test.
 fn told(line: &str) -> bool {
-    !(line.is_empty() || line.starts_with("running ") || line.starts_with("test "))
+    !(line.is_empty() || line == "ok" || ["running ", "test "].iter().any(|w| line.starts_with(w)))
 }
 
 fn namespace() -> Option<PathBuf> {
