@@ -70,6 +70,7 @@ pub enum Bug {
 #[cfg(all(feature = "planted", debug_assertions))]
 mod switch {
     use std::cell::Cell;
+    use std::sync::atomic::{AtomicU8, Ordering};
 
     use super::Bug;
 
@@ -77,21 +78,34 @@ mod switch {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
+    /// Which one is planted everywhere, plus 1; 0 for none.
+    static EVERYWHERE: AtomicU8 = AtomicU8::new(0);
+
+    const fn number(bug: Bug) -> u8 {
+        bug as u8 + 1
+    }
+
     /// Plants a fault in the logs that this thread uses, or takes it out again.
     pub fn plant(bug: Option<Bug>) {
         PLANTED.set(bug);
     }
 
+    /// Plants a fault in all logs of this process, whichever thread uses them, those of
+    /// the logs themselves among them, or takes it out again.
+    pub fn plant_process(bug: Option<Bug>) {
+        EVERYWHERE.store(bug.map_or(0, number), Ordering::Relaxed);
+    }
+
     /// Whether the fault is planted here.
     pub(crate) fn active(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
+        PLANTED.get() == Some(bug) || EVERYWHERE.load(Ordering::Relaxed) == number(bug)
     }
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]
 pub(crate) use switch::active;
 #[cfg(all(feature = "planted", debug_assertions))]
-pub use switch::plant;
+pub use switch::{plant, plant_process};
 
 /// Whether the fault is planted: never, in this build.
 #[cfg(not(all(feature = "planted", debug_assertions)))]

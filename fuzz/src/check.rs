@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use annals::io::Storage;
 use annals::io::sim::SimStorage;
-use annals::{Background, Durability, Log, Options, OwnedEvent, Reading, Start, Uuid, verify};
+use annals::{
+    Background, Durability, Log, Options, OwnedEvent, Reader, Reading, Start, Uuid, verify,
+};
 
 use crate::numbers::{narrow, wide};
 use crate::oracle::{Broken, Oracle};
@@ -71,7 +74,7 @@ fn failed(error: annals::Error) -> Broken {
 ///
 /// # Errors
 /// If they are not, or reading fails.
-pub fn read_all(log: &Log) -> Result<Shown, Broken> {
+pub fn read_all(log: &Reader) -> Result<Shown, Broken> {
     let events = log.read_all().collect().map_err(failed)?;
     dense(&events)?;
     let events: Vec<_> = events.iter().map(|event| Told::read(&event.as_event())).collect();
@@ -109,11 +112,12 @@ fn dense(events: &[OwnedEvent]) -> Result<(), Broken> {
 ///
 /// # Errors
 /// If one does not.
-pub fn agrees(log: &Log, shown: &Shown) -> Result<(), Broken> {
+pub fn agrees(log: &Reader, shown: &Shown) -> Result<(), Broken> {
     let found = &*shown.events;
     let differs = |what: String| Err(Broken::new("5: the index equals a full scan", what));
-    if log.head() != wide(found.len()) {
-        return differs(format!("head {}, {} events", log.head(), found.len()));
+    let head = log.head().map_err(failed)?;
+    if head != wide(found.len()) {
+        return differs(format!("head {head}, {} events", found.len()));
     }
     let mut cursor = log.cursor(Start::Beginning).map_err(failed)?;
     let mut delivered = 0;
@@ -147,7 +151,7 @@ pub fn agrees(log: &Log, shown: &Shown) -> Result<(), Broken> {
 }
 
 /// Whether each stream is loaded with its newest snapshot and the events after it.
-fn loads_agree(log: &Log, shown: &Shown) -> Result<(), Broken> {
+fn loads_agree(log: &Reader, shown: &Shown) -> Result<(), Broken> {
     let differs = |what: String| Err(Broken::new("6: the newest durable snapshot loads", what));
     for (stream, version) in Oracle::versions(&shown.events) {
         let newest = shown.folds.get(&(false, Arc::clone(&stream)));
@@ -174,7 +178,7 @@ fn loads_agree(log: &Log, shown: &Shown) -> Result<(), Broken> {
 ///
 /// # Errors
 /// If not.
-pub fn sound(disk: &SimStorage) -> Result<(), Broken> {
+pub fn sound(disk: &dyn Storage) -> Result<(), Broken> {
     let report = verify(disk, &mut |_, _| {}).map_err(failed)?;
     match report.findings.first() {
         None => Ok(()),
@@ -182,7 +186,7 @@ pub fn sound(disk: &SimStorage) -> Result<(), Broken> {
     }
 }
 
-fn streams_agree(log: &Log, found: &[Told]) -> Result<(), Broken> {
+fn streams_agree(log: &Reader, found: &[Told]) -> Result<(), Broken> {
     let differs = |what: String| Err(Broken::new("5: the index equals a full scan", what));
     let versions = Oracle::versions(found);
     let mut listed = log.streams("").map_err(failed)?;
@@ -234,14 +238,19 @@ pub fn segments(disk: &SimStorage) -> BTreeMap<String, Vec<u8>> {
     let names = disk.file_names().into_iter().filter(|name| name.ends_with(".seg"));
     names
         .filter_map(|name| {
-            let mut bytes = disk.read_file(&name)?;
-            let slots = 1024..3072.min(bytes.len());
-            if let Some(slots) = bytes.get_mut(slots) {
-                slots.fill(0);
-            }
+            let bytes = without_slots(disk.read_file(&name)?);
             Some((name, bytes))
         })
         .collect()
+}
+
+/// A segment's bytes without those of its witness slots.
+pub fn without_slots(mut bytes: Vec<u8>) -> Vec<u8> {
+    let slots = 1024..3072.min(bytes.len());
+    if let Some(slots) = bytes.get_mut(slots) {
+        slots.fill(0);
+    }
+    bytes
 }
 
 /// Whether only files of the log and the foreign one are there, the latter as it was.
@@ -249,7 +258,14 @@ pub fn segments(disk: &SimStorage) -> BTreeMap<String, Vec<u8>> {
 /// # Errors
 /// If not.
 pub fn no_stray(disk: &SimStorage) -> Result<(), Broken> {
-    let names = disk.file_names();
+    no_stray_of(&disk.file_names(), disk.read_file(FOREIGN).as_deref())
+}
+
+/// Whether only files of the log are among the names, and the foreign one as it was.
+///
+/// # Errors
+/// If not.
+pub fn no_stray_of(names: &[String], foreign: Option<&[u8]>) -> Result<(), Broken> {
     let is_ours = |name: &str| {
         let numbered = |suffix| {
             let digits = name.strip_suffix(suffix);
@@ -264,7 +280,7 @@ pub fn no_stray(disk: &SimStorage) -> Result<(), Broken> {
     if let Some(name) = stray {
         return Err(Broken::new("11: no stray file", name));
     }
-    if disk.read_file(FOREIGN).as_deref() == Some(FOREIGN_BYTES) {
+    if foreign == Some(FOREIGN_BYTES) {
         Ok(())
     } else {
         Err(Broken::new("11: foreign files are untouched", FOREIGN))

@@ -230,7 +230,8 @@ pub fn full_disk_heals(capacity: u64) -> Result<usize, Broken> {
     // Closing makes all of it durable.
     log.close().map_err(|error| Broken::new("12: full heals", error))?;
     oracle.durable = oracle.entries.len();
-    oracle.admits(&read_all(&must_open(&disk, annals::Reading::Pread)?)?, End::Cut)?;
+    let log = must_open(&disk, annals::Reading::Pread)?;
+    oracle.admits(&read_all(&log)?, End::Cut)?;
     Ok(healed.unwrap_or(oracle.entries.len()))
 }
 

@@ -14,6 +14,7 @@
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
+//! * [`real`]: real directories, real processes, real crashes
 //!
 //! Nothing here is part of the log; it uses only what the log shows to everybody.
 
@@ -28,6 +29,7 @@ pub mod marks;
 pub mod numbers;
 pub mod oracle;
 pub mod program;
+pub mod real;
 pub mod run;
 pub mod settled;
 pub mod told;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use annals_fuzz::bugs::{bug_named, catch};
 use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
+use annals_fuzz::real::child::{self, ChildPlan};
 
 const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps N] [--threads N]
             [--plant BUG] [--program 'S X B R N Z Q L M (each also with w or b behind it)
@@ -50,7 +51,24 @@ fn arguments() -> Result<Arguments, String> {
     Ok(Arguments { plan, program, catch_all })
 }
 
+/// `annals-fuzz child DIRECTORY ...`: a program to be crashed, see `real::child`.
+fn child() -> ExitCode {
+    match ChildPlan::parse(std::env::args().skip(2)) {
+        Ok(plan) => {
+            child::run(&plan, &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|word| word == "child") {
+        return child();
+    }
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use annals::{Checkpoint, CursorOptions, Error, Log, Start, Visibility};
+use annals::{Checkpoint, CursorOptions, Error, Log, Reader, Start, Visibility};
 
 use crate::numbers::{narrow, wide};
 use crate::oracle::{Broken, Oracle};
@@ -37,7 +37,7 @@ impl Mark {
     ///
     /// # Errors
     /// If it does otherwise.
-    pub fn holds(&self, log: &Log) -> Result<(), Broken> {
+    pub fn holds(&self, log: &Reader) -> Result<(), Broken> {
         const INVARIANT: &str = "8: a checkpoint is refused if what it stands for was lost";
         let options = CursorOptions::new().visibility(self.visibility);
         let cursor = log.cursor_with(Start::Checkpoint(self.checkpoint), &options);

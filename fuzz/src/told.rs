@@ -136,6 +136,11 @@ impl Entry {
 
     /// To be appended, where every stream is at its version.
     pub fn batch(&self, version: impl Fn(&str) -> u64) -> Batch {
+        self.expecting(|stream| Expected::Exact(version(stream)))
+    }
+
+    /// To be appended, with what it expects of each stream.
+    pub fn expecting(&self, expected: impl Fn(&str) -> Expected) -> Batch {
         let mut batch = Batch::new();
         if let Some(key) = &self.key {
             batch.once(key);
@@ -143,7 +148,7 @@ impl Entry {
         for told in &self.events {
             let event =
                 NewEvent::new(EVENT_TYPE).id(Uuid::from_u128(told.id)).data(&told.data).tag("t");
-            batch.write(&told.stream, Expected::Exact(version(&told.stream)), [event]);
+            batch.write(&told.stream, expected(&told.stream), [event]);
         }
         for fold in &self.folds {
             let snapshot = NewSnapshot::new(SCHEMA).data(&fold.data);
