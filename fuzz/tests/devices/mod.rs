@@ -8,6 +8,7 @@
 // Each test file takes what it needs of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod child;
 pub mod images;
 pub mod mounts;
 pub mod recorder;

@@ -40,7 +40,7 @@ impl Kind {
         let arguments: &[&str] = match self {
             Self::Ext4 => &["-q", "-F", image],
             Self::Ext4WithoutJournal => &["-q", "-F", "-O", "^has_journal", image],
-            Self::Xfs => &["-q", "-f", "-l", "size=16m", image],
+            Self::Xfs => &["-q", "-f", image],
         };
         run(self.program(), arguments).unwrap();
     }
