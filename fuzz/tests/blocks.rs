@@ -1,53 +1,367 @@
-//! Crash images from real block traffic.
+//! Crash images from the real block traffic of a real file system.
+//!
+//! A child appends to a log on ext4 or XFS, whose disk records every write and every flush
+//! ([`recorder`](devices::recorder)). Then the disk is put together as a power cut may have
+//! left it at many moments ([`images`](devices::images)), mounted, which plays back the
+//! journal, and the log in it is opened. `ANNALS_BLOCK_IMAGES` sets at how many moments.
+//!
+//! What each image must hold. An image is the disk after a power cut at a moment at which
+//! so many requests had been recorded: `told`. The parent reads a line of the child and then
+//! asks the recorder how many there are: n. If n is not above `told`, the line had been read
+//! before that moment, and what it promises must be on the image. What the child rested on,
+//! its flush last of all, had been recorded before the line was written, so it is among the
+//! first n. A line that was on its way while requests came is stamped late: then it counts
+//! for fewer images, never for one too many.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation
 )]
+
 mod devices;
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use annals::Durability;
+use annals::planted::Bug;
 use annals_fuzz::numbers::Numbers;
-use devices::alone;
-use devices::images;
+use annals_fuzz::oracle::{Broken, End};
+use annals_fuzz::real::child::ChildPlan;
+use annals_fuzz::real::recover::{leave_foreign, recover};
+use annals_fuzz::real::watch::Watched;
+use devices::child::{Running, Stamped, learn};
+use devices::images::{self, Left};
 use devices::mounts::{Kind, Mounted};
 use devices::recorder::{Recorder, Request};
+use devices::{alone, count, run, seed};
 
-const PROGRAMS: [&str; 3] = ["mkfs.ext4", "/dev/fuse", "/dev/loop-control"];
+/// How many children use a disk one after the other.
+const LIVES: u32 = 3;
+
+/// How long a child may take to do its work, or to notice that it cannot.
+const CHILD: Duration = Duration::from_secs(20);
+
+/// What a child told, and how many requests there had been when it began.
+#[derive(Debug)]
+struct Life {
+    began: usize,
+    told: Vec<Stamped>,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+struct Seen {
+    requests: usize,
+    flushes: usize,
+    images: u64,
+    promised: u64,
+    found: u64,
+}
+
+/// A recorder with a fresh file system on its disk.
+fn disk(kind: Kind, work: &Path) -> Recorder {
+    let fresh = work.join("fresh");
+    kind.make(&fresh, kind.bytes());
+    Recorder::new(std::fs::read(&fresh).unwrap(), &work.join("disk"))
+}
+
+fn plan(log: &Path, seed: u64, life: u32, bug: Option<Bug>) -> ChildPlan {
+    let mut numbers = Numbers::new(seed ^ u64::from(life) << 40);
+    let mut plan = ChildPlan::new(log, seed, life);
+    plan.bug = bug;
+    plan.writers = 1 + numbers.below(3) as u16;
+    plan.segment_bytes = [16 << 10, 64 << 10][numbers.below(2) as usize];
+    plan.inline = numbers.below(4) == 0;
+    plan.pread = numbers.below(2) == 0;
+    plan.tail = numbers.below(2) == 0;
+    plan.batches = 30 + numbers.below(60) as u32;
+    plan.reopen_every = [0, 20][numbers.below(2) as usize];
+    plan
+}
+
+/// Makes the log's directory, with a file in it that is none of the log's.
+fn prepare(log: &Path) {
+    leave_foreign(log).unwrap();
+    run("sync", &["--file-system", log.to_str().unwrap()]).unwrap();
+}
+
+/// Lets children work on the recorder's disk. All but the last are killed on the way, so
+/// that the next one recovers; no power is cut.
+fn record(recorder: &Arc<Recorder>, kind: Kind, at: &Path, seed: u64, bug: Option<Bug>) -> Vec<Life> {
+    let mounted = Mounted::image(kind, &recorder.live(), at);
+    let log = mounted.path().join("log");
+    prepare(&log);
+    // The file that is none of the log's is on every image from here on.
+    recorder.settle();
+    let mut numbers = Numbers::new(seed);
+    let mut lives = Vec::new();
+    for life in 1..=LIVES {
+        let stamp = {
+            let recorder = Arc::clone(recorder);
+            move || recorder.count()
+        };
+        let began = recorder.count();
+        let mut child = Running::start(&plan(&log, seed, life, bug), stamp);
+        let time = if life < LIVES {
+            child.await_lines(numbers.below(200) as usize, CHILD);
+            Duration::ZERO
+        } else {
+            CHILD
+        };
+        let (_, told) = child.ended(time);
+        lives.push(Life { began, told });
+    }
+    lives
+}
+
+/// What is known of the log on an image.
+fn watched_at(left: Left, lives: &[Life], seed: u64) -> Watched {
+    let mut watched = Watched::new(seed);
+    for (index, life) in lives.iter().enumerate() {
+        // Nothing that this one did has reached the disk.
+        if index > 0 && life.began >= left.told {
+            break;
+        }
+        if index > 0 {
+            watched.pass(End::Cut);
+        }
+        learn(&mut watched, &life.told, |stamp| stamp <= left.told);
+    }
+    watched
+}
+
+/// Records and looks at so many images, or until something is broken.
+fn look(
+    kind: Kind,
+    work: &Path,
+    wanted: u64,
+    seed: u64,
+    bug: Option<Bug>,
+) -> Result<Seen, (u64, Broken)> {
+    let recorder = Arc::new(disk(kind, work));
+    let lives = record(&recorder, kind, &work.join("file-system"), seed, bug);
+    let requests = recorder.take();
+    let flushes = requests.iter().filter(|request| matches!(request, Request::Flush)).count();
+    let mut seen = Seen { requests: requests.len(), flushes, ..Seen::default() };
+    let mut broken = None;
+    images::each(&recorder, &requests, wanted, &mut Numbers::new(seed), |left| {
+        seen.images += 1;
+        let mut watched = watched_at(left, &lives, seed);
+        seen.promised = seen.promised.max(watched.durable());
+        let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
+        let log = mounted.path().join("log");
+        match recover(&mut watched, End::Cut, &log) {
+            Ok(()) => seen.found += watched.counts.found,
+            Err(what) => broken = Some((seen.images, what.within(format!("{left:?}")))),
+        }
+        broken.is_none()
+    });
+    broken.map_or(Ok(seen), Err)
+}
+
+fn programs(kind: Kind) -> [&'static str; 3] {
+    [kind.program(), "/dev/fuse", "/dev/loop-control"]
+}
+
+/// Looks at so many images of one workload after the other.
+fn nothing_is_lost(name: &str, kind: Kind, images: u64, workload: u64) {
+    alone(name, &programs(kind), |work| {
+        let (all, mut seed) = (count("ANNALS_BLOCK_IMAGES", images), seed());
+        let mut done = 0;
+        while done < all {
+            let began = Instant::now();
+            let wanted = workload.min(all - done);
+            match look(kind, work, wanted, seed, None) {
+                Ok(seen) => {
+                    println!("{kind:?}: {seen:?} in {:.1} s", began.elapsed().as_secs_f64());
+                }
+                Err((image, broken)) => panic!(
+                    "{kind:?}, image {image}: {broken}\nagain (its moments may be others): \
+                     ANNALS_SEED={seed} ANNALS_BLOCK_IMAGES={wanted} \
+                     cargo test -p annals-fuzz --test blocks {name}"
+                ),
+            }
+            done += wanted;
+            seed = Numbers::new(seed).next();
+        }
+    });
+}
 
 #[test]
-fn what_was_flushed_is_on_every_image() {
-    alone("what_was_flushed_is_on_every_image", &PROGRAMS, |work| {
-        let fresh = work.join("fresh");
-        Kind::Ext4.make(&fresh, 64 << 20);
-        let recorder = Recorder::new(std::fs::read(&fresh).unwrap(), &work.join("disk"));
-        let mut synced = Vec::new();
-        {
-            let mounted = Mounted::image(Kind::Ext4, &recorder.live(), &work.join("live"));
-            for n in 0..20_u8 {
-                let path = mounted.path().join(n.to_string());
-                std::fs::write(&path, vec![n; 10_000]).unwrap();
-                std::fs::File::open(&path).unwrap().sync_all().unwrap();
-                synced.push(recorder.count());
-            }
+fn ext4_loses_nothing_that_was_flushed() {
+    nothing_is_lost("ext4_loses_nothing_that_was_flushed", Kind::Ext4, 60, 200);
+}
+
+#[test]
+fn xfs_loses_nothing_that_was_flushed() {
+    nothing_is_lost("xfs_loses_nothing_that_was_flushed", Kind::Xfs, 40, 200);
+}
+
+/// What came of a write that failed.
+#[derive(Debug)]
+struct Struck {
+    /// Whether a writer was told that the log takes no more appends.
+    poisoned: bool,
+    acknowledged: u64,
+    recovered: Result<(), Broken>,
+}
+
+/// The write that carries an event of this child is answered with EIO, the first one after
+/// `spared` of them. Everything else works. Then the power is cut.
+fn strike(kind: Kind, work: &Path, spared: u64, seed: u64, bug: Option<Bug>) -> Option<Struck> {
+    let recorder = Arc::new(disk(kind, work));
+    let (_, told) = {
+        let mounted = Mounted::image(kind, &recorder.live(), &work.join("file-system"));
+        let log = mounted.path().join("log");
+        prepare(&log);
+        let mut plan = plan(&log, seed, 1, bug);
+        plan.level = Some(Durability::Durable);
+        plan.reopen_every = 0;
+        // Ids begin with what they have in common, and stand only in the log's segments.
+        let work = annals_fuzz::real::work::Work { seed, life: 1, writer: 1, number: 1 };
+        let common = work.id(0).to_be_bytes()[..8].to_vec();
+        let mut before = spared;
+        recorder.fail(Box::new(move |_, bytes| {
+            let carries = bytes.windows(common.len()).any(|window| window == common);
+            before = before.saturating_sub(u64::from(carries));
+            carries && before == 0
+        }));
+        let counted = Arc::clone(&recorder);
+        Running::start(&plan, move || counted.count()).ended(CHILD)
+    };
+    recorder.failed()?;
+    let poisoned = told.iter().any(|(_, line)| line.contains(" poisoned "));
+    for request in recorder.take() {
+        recorder.keep(&request);
+    }
+    recorder.renew([]);
+    let mut watched = Watched::new(seed);
+    learn(&mut watched, &told, |_| true);
+    let acknowledged = watched.counts.acknowledged;
+    let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
+    let recovered = recover(&mut watched, End::Cut, &mounted.path().join("log"));
+    Some(Struck { poisoned, acknowledged, recovered })
+}
+
+/// Strikes a log so often, or until it lies; then after how many times.
+fn strike_often(
+    kind: Kind,
+    work: &Path,
+    times: u64,
+    seed: u64,
+    bug: Option<Bug>,
+) -> Result<(u64, u64), (u64, Broken)> {
+    let mut numbers = Numbers::new(seed);
+    let (mut struck, mut acknowledged) = (0, 0);
+    for time in 1..=times {
+        let Some(outcome) = strike(kind, work, numbers.below(30), numbers.next(), bug) else {
+            continue;
+        };
+        struck += 1;
+        acknowledged += outcome.acknowledged;
+        outcome.recovered.map_err(|broken| (time, broken))?;
+        if !outcome.poisoned {
+            let what = "the device failed, and no writer was told so";
+            return Err((time, Broken::new("12: a failed write is told", what)));
         }
-        let requests = recorder.take();
-        let flushes = requests.iter().filter(|r| matches!(r, Request::Flush)).count();
-        println!("{} requests, {flushes} flushes {synced:?}", requests.len());
-        let mut numbers = Numbers::new(1);
-        let mut n = 0;
-        let began = std::time::Instant::now();
-        images::each(&recorder, &requests, 100, &mut numbers, |left| {
-            let mounted = Mounted::image(Kind::Ext4, &recorder.image(), &work.join("image"));
-            n += 1;
-            for (file, at) in synced.iter().enumerate() {
-                let found = std::fs::read(mounted.path().join(file.to_string()));
-                if *at <= left.flushed {
-                    assert_eq!(found.unwrap(), vec![file as u8; 10_000], "{left:?}");
+    }
+    Ok((struck, acknowledged))
+}
+
+#[test]
+fn a_write_that_the_device_fails_is_not_forgotten() {
+    let name = "a_write_that_the_device_fails_is_not_forgotten";
+    alone(name, &programs(Kind::Ext4), |work| {
+        let (times, seed) = (count("ANNALS_BLOCK_ERRORS", 10), seed());
+        let began = Instant::now();
+        let struck = strike_often(Kind::Ext4, work, times, seed, None);
+        let (struck, acknowledged) = struck.unwrap_or_else(|(time, broken)| {
+            panic!("ANNALS_SEED={seed}, time {time}: {broken}")
+        });
+        assert!(struck * 2 >= times, "only {struck} of {times} children met the error");
+        let took = began.elapsed().as_secs_f64();
+        println!("{struck} failed writes, {acknowledged} acknowledged before, in {took:.1} s");
+    });
+}
+
+/// Plants a bug in the child; crash images have to show it, so many at the most.
+fn images_show(name: &str, bug: Bug, within: u64) {
+    alone(name, &programs(Kind::Ext4), |work| {
+        let began = Instant::now();
+        let (mut images, mut numbers) = (0, Numbers::new(seed()));
+        while images < within {
+            match look(Kind::Ext4, work, 50, numbers.next(), Some(bug)) {
+                Ok(seen) => images += seen.images,
+                Err((image, broken)) => {
+                    let (images, took) = (images + image, began.elapsed().as_secs_f64());
+                    println!("{bug:?}: caught after {images} images in {took:.2} s: {broken:.250}");
+                    return;
                 }
             }
-            true
-        });
-        println!("{n} images in {:?}", began.elapsed());
+        }
+        panic!("{bug:?} was not caught by {images} images");
     });
+}
+
+/// Plants a bug in the child; failing writes have to show it, so many at the most.
+fn errors_show(name: &str, bug: Bug, within: u64) {
+    alone(name, &programs(Kind::Ext4), |work| {
+        let began = Instant::now();
+        let Err((time, broken)) = strike_often(Kind::Ext4, work, within, seed(), Some(bug)) else {
+            panic!("{bug:?} was not caught by {within} failing writes");
+        };
+        let took = began.elapsed().as_secs_f64();
+        println!("{bug:?}: caught after {time} failing writes in {took:.2} s: {broken:.250}");
+    });
+}
+
+#[test]
+fn an_acknowledgement_before_the_sync_is_caught() {
+    images_show("an_acknowledgement_before_the_sync_is_caught", Bug::AcknowledgeBeforeSync, 100);
+}
+
+#[test]
+fn a_roll_without_a_sync_is_caught() {
+    images_show("a_roll_without_a_sync_is_caught", Bug::NoSyncAtRoll, 400);
+}
+
+#[test]
+fn a_sync_that_is_tried_again_is_caught() {
+    errors_show("a_sync_that_is_tried_again_is_caught", Bug::SyncRetried, 40);
+}
+
+#[test]
+fn a_failure_that_is_forgotten_is_caught() {
+    errors_show("a_failure_that_is_forgotten_is_caught", Bug::PoisonForgotten, 40);
+}
+#[test]
+fn a_1() {
+    images_show("a_1", Bug::TailNotCut, 300);
+}
+#[test]
+fn a_2() {
+    images_show("a_2", Bug::NoDirectorySync, 300);
+}
+#[test]
+fn a_3() {
+    images_show("a_3", Bug::PublishBeforeDurable, 300);
+}
+#[test]
+fn a_4() {
+    images_show("a_4", Bug::RecoveredNotSynced, 300);
+}
+#[test]
+fn a_5() {
+    images_show("a_5", Bug::SyncDoesNothing, 300);
+}
+#[test]
+fn a_6() {
+    images_show("a_6", Bug::CloseForgetsBuffered, 300);
+}
+#[test]
+fn a_7() {
+    images_show("a_7", Bug::CursorAheadOfSync, 300);
 }

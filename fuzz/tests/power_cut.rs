@@ -16,6 +16,8 @@
 mod devices;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use annals::Durability;
@@ -25,7 +27,7 @@ use annals_fuzz::oracle::{Broken, End};
 use annals_fuzz::real::child::ChildPlan;
 use annals_fuzz::real::recover::{leave_foreign, recover};
 use annals_fuzz::real::watch::Watched;
-use devices::child::Running;
+use devices::child::{Running, learn};
 use devices::mounts::{Kind, Mounted};
 use devices::{alone, count, run, seed};
 
@@ -65,17 +67,25 @@ fn live(watched: &mut Watched, image: &Path, at: &Path, kind: Kind, seed: u64, b
         run("sync", &["--file-system", log.to_str().unwrap()]).unwrap();
     }
     let mut numbers = Numbers::new(seed ^ u64::from(watched.life()));
-    let mut child = Running::start(&plan(watched, &log, seed, bug), || 0);
+    let over = Arc::new(AtomicBool::new(false));
+    let stamp = {
+        let over = Arc::clone(&over);
+        move || usize::from(over.load(Ordering::SeqCst))
+    };
+    let mut child = Running::start(&plan(watched, &log, seed, bug), stamp);
     // By lines, so that it does not depend on how fast this machine is. The first ones
     // are told while the log is opened.
     let lines = [2, 40, 400, 1500][numbers.below(4) as usize];
     child.await_lines(numbers.below(lines) as usize, Duration::from_secs(3));
     std::thread::sleep(Duration::from_micros(numbers.below(5_000)));
+    // A sync that meets the shutdown half way can come back without an error, on either
+    // file system: it finds its part of the journal thrown away and takes it for written.
+    // A power cut has nobody left to hear that. So what is heard from here on promises
+    // nothing.
+    over.store(true, Ordering::SeqCst);
     mounted.cut_power();
     let (_, told) = child.ended(Duration::from_secs(3));
-    for (_, line) in told {
-        watched.feed(format!("{line}\n").as_bytes());
-    }
+    learn(watched, &told, |stamp| stamp == 0);
 }
 
 /// Cuts the power so often, or until something is broken; then after how many cuts.
@@ -172,28 +182,4 @@ fn a_roll_without_a_sync_is_caught() {
 #[test]
 fn a_tail_that_is_not_cut_is_caught() {
     is_caught("a_tail_that_is_not_cut_is_caught", Bug::TailNotCut, 100);
-}
-#[test]
-fn a_1() {
-    is_caught("a_1", Bug::PublishBeforeDurable, 100);
-}
-#[test]
-fn a_2() {
-    is_caught("a_2", Bug::CursorAheadOfSync, 100);
-}
-#[test]
-fn a_3() {
-    is_caught("a_3", Bug::SyncDoesNothing, 100);
-}
-#[test]
-fn a_4() {
-    is_caught("a_4", Bug::RecoveredNotSynced, 100);
-}
-#[test]
-fn a_5() {
-    is_caught("a_5", Bug::CloseForgetsBuffered, 100);
-}
-#[test]
-fn a_6() {
-    is_caught("a_6", Bug::NoDirectorySync, 100);
 }

@@ -1,5 +1,6 @@
 //! The child that uses the log, while somebody else decides how its world ends.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use annals_fuzz::real::child::ChildPlan;
+use annals_fuzz::real::line::{Answer, Line};
+use annals_fuzz::real::watch::Watched;
 
 /// A line of the child, and what a counter stood at when it had been read.
 pub type Stamped = (usize, String);
@@ -77,5 +80,27 @@ impl Drop for Running {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
+    }
+}
+
+/// Has those who watch learn what a child told. Lines whose stamp is not `sure` came when
+/// the disk may have been gone already: what they promise counts for nothing, what was
+/// submitted and what went wrong does.
+pub fn learn(watched: &mut Watched, told: &[Stamped], sure: impl Fn(usize) -> bool) {
+    let mut failed = BTreeSet::new();
+    for (stamp, text) in told {
+        let counts = match text.parse() {
+            Ok(Line::Submit(..) | Line::Broken(_)) => true,
+            Ok(Line::Failed(who, Answer::Poisoned, _)) => {
+                failed.insert(who);
+                true
+            }
+            // An answer to somebody who was told before that there will be none.
+            Ok(Line::Acknowledged(writer, ..)) if failed.contains(&writer.to_string()) => true,
+            _ => sure(*stamp),
+        };
+        if counts {
+            watched.feed(format!("{text}\n").as_bytes());
+        }
     }
 }

@@ -36,11 +36,12 @@ pub fn each(
     let total = stretches.clone().count().max(1) as u64;
     let mut flushed = 0;
     for (index, stretch) in (1..).zip(stretches) {
-        // As many looks as are due by now, each at either kind of disk in turn.
-        let due = |stretch: u64| stretch * wanted / total;
-        let looks = due(index) - due(index - 1);
-        for _ in 0..looks - looks / 2 {
-            let told = numbers.below(stretch.len() as u64 + 1) as usize;
+        // As many looks as are due by now; one in four is at what the flush leaves.
+        let due = |stretch: u64, of: u64| stretch * of / total;
+        let looks = |of: u64| due(index, of) - due(index - 1, of);
+        for _ in 0..looks(wanted - wanted / 4) {
+            // Never with the flush: what it covers cannot be lost any more.
+            let told = numbers.below(stretch.len() as u64) as usize;
             let left = cut(recorder, &stretch[..told], flushed, numbers);
             if !check(left) {
                 return;
@@ -48,7 +49,7 @@ pub fn each(
         }
         stretch.iter().for_each(|request| recorder.keep(request));
         flushed += stretch.len();
-        if looks / 2 > 0 || looks == 1 && index % 2 == 0 {
+        if looks(wanted / 4) > 0 {
             recorder.renew([]);
             if !check(Left { flushed, told: flushed, pieces: 0, kept: 0 }) {
                 return;

@@ -160,6 +160,13 @@ impl Recorder {
         self.files.live.lock().failed
     }
 
+    /// Has all that was written be on every image, and records from here on.
+    pub fn settle(&self) {
+        for request in self.take() {
+            self.keep(&request);
+        }
+    }
+
     /// What was recorded, and forgets it.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.files.live.lock().requests)
