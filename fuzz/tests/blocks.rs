@@ -23,33 +23,20 @@ mod devices;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use annals::Durability;
 use annals::planted::Bug;
 use annals_fuzz::numbers::Numbers;
 use annals_fuzz::oracle::{Broken, End};
-use annals_fuzz::real::child::ChildPlan;
 use annals_fuzz::real::recover::{leave_foreign, recover};
 use annals_fuzz::real::watch::Watched;
-use devices::child::{Running, Stamped, learn};
-use devices::images::{self, Left};
+use devices::child::{Running, learn};
+use devices::images;
+use devices::lives::{self, CHILD};
 use devices::mounts::{Kind, Mounted};
 use devices::recorder::{Recorder, Request};
 use devices::{alone, count, run, seed};
-
-/// How many children use a disk one after the other.
-const LIVES: u32 = 3;
-
-/// How long a child may take to do its work, or to notice that it cannot.
-const CHILD: Duration = Duration::from_secs(20);
-
-/// What a child told, and how many requests there had been when it began.
-#[derive(Debug)]
-struct Life {
-    began: usize,
-    told: Vec<Stamped>,
-}
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -68,69 +55,10 @@ fn disk(kind: Kind, work: &Path) -> Recorder {
     Recorder::new(std::fs::read(&fresh).unwrap(), &work.join("disk"))
 }
 
-fn plan(log: &Path, seed: u64, life: u32, bug: Option<Bug>) -> ChildPlan {
-    let mut numbers = Numbers::new(seed ^ u64::from(life) << 40);
-    let mut plan = ChildPlan::new(log, seed, life);
-    plan.bug = bug;
-    plan.writers = 1 + numbers.below(3) as u16;
-    plan.segment_bytes = [16 << 10, 64 << 10][numbers.below(2) as usize];
-    plan.inline = numbers.below(4) == 0;
-    plan.pread = numbers.below(2) == 0;
-    plan.tail = numbers.below(2) == 0;
-    plan.batches = 30 + numbers.below(60) as u32;
-    plan.reopen_every = [0, 20][numbers.below(2) as usize];
-    plan
-}
-
 /// Makes the log's directory, with a file in it that is none of the log's.
 fn prepare(log: &Path) {
     leave_foreign(log).unwrap();
     run("sync", &["--file-system", log.to_str().unwrap()]).unwrap();
-}
-
-/// Lets children work on the recorder's disk. All but the last are killed on the way, so
-/// that the next one recovers; no power is cut.
-fn record(recorder: &Arc<Recorder>, kind: Kind, at: &Path, seed: u64, bug: Option<Bug>) -> Vec<Life> {
-    let mounted = Mounted::image(kind, &recorder.live(), at);
-    let log = mounted.path().join("log");
-    prepare(&log);
-    // The file that is none of the log's is on every image from here on.
-    recorder.settle();
-    let mut numbers = Numbers::new(seed);
-    let mut lives = Vec::new();
-    for life in 1..=LIVES {
-        let stamp = {
-            let recorder = Arc::clone(recorder);
-            move || recorder.count()
-        };
-        let began = recorder.count();
-        let mut child = Running::start(&plan(&log, seed, life, bug), stamp);
-        let time = if life < LIVES {
-            child.await_lines(numbers.below(200) as usize, CHILD);
-            Duration::ZERO
-        } else {
-            CHILD
-        };
-        let (_, told) = child.ended(time);
-        lives.push(Life { began, told });
-    }
-    lives
-}
-
-/// What is known of the log on an image.
-fn watched_at(left: Left, lives: &[Life], seed: u64) -> Watched {
-    let mut watched = Watched::new(seed);
-    for (index, life) in lives.iter().enumerate() {
-        // Nothing that this one did has reached the disk.
-        if index > 0 && life.began >= left.told {
-            break;
-        }
-        if index > 0 {
-            watched.pass(End::Cut);
-        }
-        learn(&mut watched, &life.told, |stamp| stamp <= left.told);
-    }
-    watched
 }
 
 /// Records and looks at so many images, or until something is broken.
@@ -142,14 +70,22 @@ fn look(
     bug: Option<Bug>,
 ) -> Result<Seen, (u64, Broken)> {
     let recorder = Arc::new(disk(kind, work));
-    let lives = record(&recorder, kind, &work.join("file-system"), seed, bug);
+    let lives = {
+        let mounted = Mounted::image(kind, &recorder.live(), &work.join("file-system"));
+        let log = mounted.path().join("log");
+        prepare(&log);
+        // The file that is none of the log's is on every image.
+        recorder.settle();
+        let counted = Arc::clone(&recorder);
+        lives::record(&log, seed, bug, move || counted.count())
+    };
     let requests = recorder.take();
     let flushes = requests.iter().filter(|request| matches!(request, Request::Flush)).count();
     let mut seen = Seen { requests: requests.len(), flushes, ..Seen::default() };
     let mut broken = None;
     images::each(&recorder, &requests, wanted, &mut Numbers::new(seed), |left| {
         seen.images += 1;
-        let mut watched = watched_at(left, &lives, seed);
+        let mut watched = lives::watched_at(left.told, &lives, seed);
         seen.promised = seen.promised.max(watched.durable());
         let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
         let log = mounted.path().join("log");
@@ -217,7 +153,7 @@ fn strike(kind: Kind, work: &Path, spared: u64, seed: u64, bug: Option<Bug>) -> 
         let mounted = Mounted::image(kind, &recorder.live(), &work.join("file-system"));
         let log = mounted.path().join("log");
         prepare(&log);
-        let mut plan = plan(&log, seed, 1, bug);
+        let mut plan = lives::plan(&log, seed, 1, bug);
         plan.level = Some(Durability::Durable);
         plan.reopen_every = 0;
         // Ids begin with what they have in common, and stand only in the log's segments.

@@ -10,8 +10,10 @@
 
 pub mod child;
 pub mod images;
+pub mod lives;
 pub mod mounts;
 pub mod recorder;
+pub mod strict;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

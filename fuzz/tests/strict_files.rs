@@ -1,0 +1,144 @@
+//! A log on a file system that keeps no more than POSIX asks for.
+//!
+//! ext4 and XFS forgive a directory that is not synced: a new file's own sync carries its
+//! name along. So what a log owes to stricter ones shows only on such a one
+//! ([`strict`](devices::strict)): children use a log there through the ordinary calls of
+//! the system, and the directory is put together as a power cut may have left it.
+//! `ANNALS_STRICT_IMAGES` sets at how many moments.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
+mod devices;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use annals::planted::Bug;
+use annals_fuzz::numbers::Numbers;
+use annals_fuzz::oracle::{Broken, End};
+use annals_fuzz::real::recover::{leave_foreign, recover};
+use devices::strict::{Deed, Strict, crash};
+use devices::{alone, count, lives, run, seed};
+
+const PROGRAMS: [&str; 1] = ["/dev/fuse"];
+
+/// How many moments of one workload are looked at.
+const WORKLOAD: u64 = 100;
+
+/// What was seen.
+#[derive(Debug, Default)]
+struct Seen {
+    deeds: usize,
+    images: u64,
+    promised: u64,
+    found: u64,
+}
+
+/// Records a workload and looks at so many moments of it, or until something is broken.
+fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Result<Seen, (u64, Broken)> {
+    let (settled, lives, deeds) = {
+        let strict = Arc::new(Strict::new(&work.join("strict")));
+        leave_foreign(strict.path()).unwrap();
+        run("sync", &[strict.path().join("notes.txt").to_str().unwrap()]).unwrap();
+        run("sync", &[strict.path().to_str().unwrap()]).unwrap();
+        let settled = strict.count();
+        let counted = Arc::clone(&strict);
+        let lives = lives::record(strict.path(), seed, bug, move || counted.count());
+        (settled, lives, strict.deeds())
+    };
+    let mut seen = Seen { deeds: deeds.len(), ..Seen::default() };
+    let mut numbers = Numbers::new(seed);
+    for image in 1..=wanted {
+        // Half of them at a sync, which is when something is promised.
+        let mut told = settled + numbers.below((deeds.len() - settled) as u64 + 1) as usize;
+        if numbers.below(2) == 0 {
+            let synced = |deed: &Deed| matches!(deed, Deed::Sync { .. } | Deed::SyncNames);
+            told += deeds[told..].iter().position(synced).map_or(0, |place| place + 1);
+        }
+        let crashed = work.join("crashed");
+        std::fs::create_dir(&crashed).unwrap();
+        crash(&deeds[..told], &mut numbers, &crashed);
+        let mut watched = lives::watched_at(told, &lives, seed);
+        seen.promised = seen.promised.max(watched.durable());
+        recover(&mut watched, End::Cut, &crashed)
+            .map_err(|broken| (image, broken.within(format!("after {told} deeds"))))?;
+        std::fs::remove_dir_all(&crashed).unwrap();
+        seen.images += 1;
+        seen.found += watched.counts.found;
+    }
+    Ok(seen)
+}
+
+#[test]
+fn no_more_is_counted_on_than_what_was_synced() {
+    let name = "no_more_is_counted_on_than_what_was_synced";
+    alone(name, &PROGRAMS, |work| {
+        let (all, mut seed) = (count("ANNALS_STRICT_IMAGES", 200), seed());
+        let mut done = 0;
+        while done < all {
+            let began = Instant::now();
+            let wanted = WORKLOAD.min(all - done);
+            let seen = look(work, wanted, seed, None).unwrap_or_else(|(image, broken)| {
+                panic!(
+                    "image {image}: {broken}\nagain (its moments may be others): \
+                     ANNALS_SEED={seed} ANNALS_STRICT_IMAGES={wanted} \
+                     cargo test -p annals-fuzz --test strict_files"
+                )
+            });
+            println!("{seen:?} in {:.1} s", began.elapsed().as_secs_f64());
+            done += wanted;
+            seed = Numbers::new(seed).next();
+        }
+    });
+}
+
+/// Plants a bug in the child; images have to show it, so many at the most.
+fn is_caught(name: &str, bug: Bug, within: u64) {
+    alone(name, &PROGRAMS, |work| {
+        let began = Instant::now();
+        let (mut images, mut numbers) = (0, Numbers::new(seed()));
+        while images < within {
+            // What is left of a look that ended early.
+            drop(std::fs::remove_dir_all(work.join("crashed")));
+            match look(work, 50, numbers.next(), Some(bug)) {
+                Ok(seen) => images += seen.images,
+                Err((image, broken)) => {
+                    let (images, took) = (images + image, began.elapsed().as_secs_f64());
+                    println!("{bug:?}: caught after {images} images in {took:.2} s: {broken:.250}");
+                    return;
+                }
+            }
+        }
+        panic!("{bug:?} was not caught by {images} images");
+    });
+}
+
+#[test]
+fn a_directory_that_is_not_synced_is_caught() {
+    is_caught("a_directory_that_is_not_synced_is_caught", Bug::NoDirectorySync, 400);
+}
+#[test]
+fn a_1() {
+    is_caught("a_1", Bug::TailNotCut, 400);
+}
+#[test]
+fn a_2() {
+    is_caught("a_2", Bug::RecoveredNotSynced, 400);
+}
+#[test]
+fn a_3() {
+    is_caught("a_3", Bug::SyncDoesNothing, 400);
+}
+#[test]
+fn a_4() {
+    is_caught("a_4", Bug::CloseForgetsBuffered, 400);
+}
+#[test]
+fn a_5() {
+    is_caught("a_5", Bug::LastGroupRewritten, 400);
+}
