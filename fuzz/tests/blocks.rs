@@ -33,7 +33,7 @@ use annals_fuzz::real::recover::{leave_foreign, recover};
 use annals_fuzz::real::watch::Watched;
 use devices::child::{Running, learn};
 use devices::images;
-use devices::lives::{self, CHILD};
+use devices::lives::{self, CHILD, Life};
 use devices::mounts::{Kind, Mounted};
 use devices::recorder::{Recorder, Request};
 use devices::{alone, count, run, seed};
@@ -61,6 +61,30 @@ fn prepare(log: &Path) {
     run("sync", &["--file-system", log.to_str().unwrap()]).unwrap();
 }
 
+/// So many moments: some at flushes, some after promises, some anywhere.
+fn moments(
+    requests: &[Request],
+    lives: &[Life],
+    wanted: u64,
+    numbers: &mut Numbers,
+) -> Vec<usize> {
+    let anywhere = |numbers: &mut Numbers| numbers.below(requests.len() as u64 + 1) as usize;
+    let mut moments: Vec<_> = (0..wanted)
+        .map(|_| match numbers.below(4) {
+            0 => {
+                let from = anywhere(numbers);
+                let flush = |request: &Request| matches!(request, Request::Flush);
+                from + requests[from..].iter().position(flush).map_or(0, |place| place + 1)
+            }
+            1 | 2 => lives::promised(lives, numbers).unwrap_or_else(|| anywhere(numbers)),
+            _ => anywhere(numbers),
+        })
+        .map(|told| told.min(requests.len()))
+        .collect();
+    moments.sort_unstable();
+    moments
+}
+
 /// Records and looks at so many images, or until something is broken.
 fn look(
     kind: Kind,
@@ -70,6 +94,7 @@ fn look(
     bug: Option<Bug>,
 ) -> Result<Seen, (u64, Broken)> {
     let recorder = Arc::new(disk(kind, work));
+    let base = Watched::new(seed);
     let lives = {
         let mounted = Mounted::image(kind, &recorder.live(), &work.join("file-system"));
         let log = mounted.path().join("log");
@@ -77,15 +102,17 @@ fn look(
         // The file that is none of the log's is on every image.
         recorder.settle();
         let counted = Arc::clone(&recorder);
-        lives::record(&log, seed, bug, move || counted.count())
+        lives::record(&log, seed, bug, &base, move || counted.count())
     };
     let requests = recorder.take();
     let flushes = requests.iter().filter(|request| matches!(request, Request::Flush)).count();
     let mut seen = Seen { requests: requests.len(), flushes, ..Seen::default() };
+    let mut numbers = Numbers::new(seed);
+    let moments = moments(&requests, &lives, wanted, &mut numbers);
     let mut broken = None;
-    images::each(&recorder, &requests, wanted, &mut Numbers::new(seed), |left| {
+    images::each(&recorder, &requests, &moments, &mut numbers, |left| {
         seen.images += 1;
-        let mut watched = lives::watched_at(left.told, &lives, seed);
+        let mut watched = lives::watched_at(&base, left.told, &lives);
         seen.promised = seen.promised.max(watched.durable());
         let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
         let log = mounted.path().join("log");

@@ -22,8 +22,10 @@ use annals::planted::Bug;
 use annals_fuzz::numbers::Numbers;
 use annals_fuzz::oracle::{Broken, End};
 use annals_fuzz::real::recover::{leave_foreign, recover};
+use annals_fuzz::real::watch::Watched;
+use devices::lives::{self, Life};
 use devices::strict::{Deed, Strict, crash};
-use devices::{alone, count, lives, run, seed};
+use devices::{alone, count, seed};
 
 const PROGRAMS: [&str; 1] = ["/dev/fuse"];
 
@@ -39,39 +41,66 @@ struct Seen {
     found: u64,
 }
 
-/// Records a workload and looks at so many moments of it, or until something is broken.
+/// How often the power is cut under the children before they start on a fresh log.
+const CUTS: u64 = 3;
+
+/// Records a workload and looks at so many moments of it, or until something is broken. The
+/// next workload goes on where one of these moments has left the log.
 fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Result<Seen, (u64, Broken)> {
-    let (settled, lives, deeds) = {
-        let strict = Arc::new(Strict::new(&work.join("strict")));
-        leave_foreign(strict.path()).unwrap();
-        run("sync", &[strict.path().join("notes.txt").to_str().unwrap()]).unwrap();
-        run("sync", &[strict.path().to_str().unwrap()]).unwrap();
+    let from = work.join("from");
+    fresh(&from);
+    leave_foreign(&from).unwrap();
+    let mut base = Watched::new(seed);
+    let mut seen = Seen::default();
+    let mut numbers = Numbers::new(seed);
+    for cut in 1..=CUTS {
+        let strict = Arc::new(Strict::new(&work.join("strict"), &from));
         let settled = strict.count();
         let counted = Arc::clone(&strict);
-        let lives = lives::record(strict.path(), seed, bug, move || counted.count());
-        (settled, lives, strict.deeds())
-    };
-    let mut seen = Seen { deeds: deeds.len(), ..Seen::default() };
-    let mut numbers = Numbers::new(seed);
-    for image in 1..=wanted {
-        // Half of them at a sync, which is when something is promised.
-        let mut told = settled + numbers.below((deeds.len() - settled) as u64 + 1) as usize;
-        if numbers.below(2) == 0 {
+        let lives = lives::record(strict.path(), seed, bug, &base, move || counted.count());
+        let deeds = strict.deeds();
+        drop(strict);
+        seen.deeds += deeds.len();
+        for _ in seen.images..wanted * cut / CUTS {
+            let told = moment(&deeds, settled, &lives, &mut numbers);
+            let mut watched = lives::watched_at(&base, told, &lives);
+            seen.promised = seen.promised.max(watched.durable());
+            seen.images += 1;
+            let crashed = work.join("crashed");
+            fresh(&crashed);
+            crash(&deeds[..told], &mut numbers, &crashed);
+            recover(&mut watched, End::Cut, &crashed).map_err(|broken| {
+                (seen.images, broken.within(format!("cut {cut}, after {told} deeds")))
+            })?;
+            seen.found += watched.counts.found;
+        }
+        let told = moment(&deeds, settled, &lives, &mut numbers);
+        base = lives::watched_at(&base, told, &lives);
+        base.pass(End::Cut);
+        fresh(&from);
+        crash(&deeds[..told], &mut numbers, &from);
+    }
+    Ok(seen)
+}
+
+/// After a promise, after a sync, or anywhere.
+fn moment(deeds: &[Deed], settled: usize, lives: &[Life], numbers: &mut Numbers) -> usize {
+    let mut told = settled + numbers.below((deeds.len() - settled) as u64 + 1) as usize;
+    match numbers.below(4) {
+        0 => {
             let synced = |deed: &Deed| matches!(deed, Deed::Sync { .. } | Deed::SyncNames);
             told += deeds[told..].iter().position(synced).map_or(0, |place| place + 1);
         }
-        let crashed = work.join("crashed");
-        std::fs::create_dir(&crashed).unwrap();
-        crash(&deeds[..told], &mut numbers, &crashed);
-        let mut watched = lives::watched_at(told, &lives, seed);
-        seen.promised = seen.promised.max(watched.durable());
-        recover(&mut watched, End::Cut, &crashed)
-            .map_err(|broken| (image, broken.within(format!("after {told} deeds"))))?;
-        std::fs::remove_dir_all(&crashed).unwrap();
-        seen.images += 1;
-        seen.found += watched.counts.found;
+        1 | 2 => told = lives::promised(lives, numbers).unwrap_or(told),
+        _ => {}
     }
-    Ok(seen)
+    told.clamp(settled, deeds.len())
+}
+
+/// An empty directory.
+fn fresh(directory: &Path) {
+    drop(std::fs::remove_dir_all(directory));
+    std::fs::create_dir(directory).unwrap();
 }
 
 #[test]
@@ -103,8 +132,6 @@ fn is_caught(name: &str, bug: Bug, within: u64) {
         let began = Instant::now();
         let (mut images, mut numbers) = (0, Numbers::new(seed()));
         while images < within {
-            // What is left of a look that ended early.
-            drop(std::fs::remove_dir_all(work.join("crashed")));
             match look(work, 50, numbers.next(), Some(bug)) {
                 Ok(seen) => images += seen.images,
                 Err((image, broken)) => {

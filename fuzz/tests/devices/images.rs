@@ -21,39 +21,26 @@ pub struct Left {
     pub kept: usize,
 }
 
-/// Goes through the recorded requests, and has `check` look at about `wanted` disks: those
-/// at flushes, with nothing lost, and those between two, with some of it lost. While it
-/// looks, the recorder's image is that disk.
+/// Has `check` look at the disks that a power cut at these moments may have left, until it
+/// says that it has seen enough. Moments are counted in requests, and ascend. While it looks,
+/// the recorder's image is that disk.
 pub fn each(
     recorder: &Recorder,
     requests: &[Request],
-    wanted: u64,
+    moments: &[usize],
     numbers: &mut Numbers,
     mut check: impl FnMut(Left) -> bool,
 ) {
-    // Stretches of requests that end with a flush, or with the end.
-    let stretches = requests.split_inclusive(|request| matches!(request, Request::Flush));
-    let total = stretches.clone().count().max(1) as u64;
     let mut flushed = 0;
-    for (index, stretch) in (1..).zip(stretches) {
-        // As many looks as are due by now; one in four is at what the flush leaves.
-        let due = |stretch: u64, of: u64| stretch * of / total;
-        let looks = |of: u64| due(index, of) - due(index - 1, of);
-        for _ in 0..looks(wanted - wanted / 4) {
-            // Never with the flush: what it covers cannot be lost any more.
-            let told = numbers.below(stretch.len() as u64) as usize;
-            let left = cut(recorder, &stretch[..told], flushed, numbers);
-            if !check(left) {
-                return;
-            }
-        }
-        stretch.iter().for_each(|request| recorder.keep(request));
-        flushed += stretch.len();
-        if looks(wanted / 4) > 0 {
-            recorder.renew([]);
-            if !check(Left { flushed, told: flushed, pieces: 0, kept: 0 }) {
-                return;
-            }
+    for told in moments {
+        let before = &requests[..*told];
+        let is_flush = |request: &Request| matches!(request, Request::Flush);
+        let until = before.iter().rposition(is_flush).map_or(0, |place| place + 1);
+        requests[flushed..until].iter().for_each(|request| recorder.keep(request));
+        flushed = until;
+        let left = cut(recorder, &before[flushed..], flushed, numbers);
+        if !check(left) {
+            return;
         }
     }
 }

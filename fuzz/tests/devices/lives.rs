@@ -1,5 +1,6 @@
 //! Children that use one log after the other on something that counts what it is asked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,31 +40,33 @@ pub fn plan(log: &Path, seed: u64, life: u32, bug: Option<Bug>) -> ChildPlan {
     plan
 }
 
-/// Lets children work on a log. All but the last are killed on the way, so that the next
-/// one recovers; no power is cut.
+/// Lets children work on a log of which `base` is known. All but the last are killed on the
+/// way, so that the next one recovers; no power is cut.
 pub fn record(
     log: &Path,
     seed: u64,
     bug: Option<Bug>,
+    base: &Watched,
     counter: impl Fn() -> usize + Clone + Send + 'static,
 ) -> Vec<Life> {
-    let mut numbers = Numbers::new(seed);
+    let first = base.life();
+    let mut numbers = Numbers::new(seed ^ u64::from(first) << 20);
     let live = |life| {
         let began = counter();
         let mut child = Running::start(&plan(log, seed, life, bug), counter.clone());
-        if life == LIVES {
+        if life == first + LIVES - 1 {
             return Life { began, told: child.ended(CHILD).1 };
         }
         child.await_lines(numbers.below(200) as usize, CHILD);
         Life { began, told: child.ended(Duration::ZERO).1 }
     };
-    (1..=LIVES).map(live).collect()
+    (first..first + LIVES).map(live).collect()
 }
 
 /// What is known of the log after a power cut at the moment at which the counter stood at
 /// `told`.
-pub fn watched_at(told: usize, lives: &[Life], seed: u64) -> Watched {
-    let mut watched = Watched::new(seed);
+pub fn watched_at(base: &Watched, told: usize, lives: &[Life]) -> Watched {
+    let mut watched = base.clone();
     for (index, life) in lives.iter().enumerate() {
         // Nothing that this one did was asked for by then.
         if index > 0 && life.began >= told {
@@ -75,4 +78,16 @@ pub fn watched_at(told: usize, lives: &[Life], seed: u64) -> Watched {
         learn(&mut watched, &life.told, |stamp| stamp <= told);
     }
     watched
+}
+
+/// A moment at which something had just been promised: after a line of the children, of
+/// any kind as likely as of any other.
+pub fn promised(lives: &[Life], numbers: &mut Numbers) -> Option<usize> {
+    let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (stamp, line) in lives.iter().flat_map(|life| &life.told) {
+        kinds.entry(line.split(' ').next()?).or_default().push(*stamp);
+    }
+    kinds.remove("s");
+    let stamps = kinds.into_values().nth(numbers.below(6) as usize)?;
+    stamps.get(numbers.below(stamps.len() as u64) as usize).copied()
 }

@@ -4,6 +4,12 @@
 //! that process ends, however it ends, the system takes its mounts away, and with them the
 //! loop devices and the files, which lie on a tmpfs that only this namespace has. Guards
 //! unmount before that wherever a test can still run them.
+//!
+//! A third process, `unshare`, stands between the two and is the last in the namespace. The
+//! one with the test must not be: while it ends, the system would wait for the unmounting of
+//! what is stored in a file system that this very process serves. So signals to the group of
+//! the test are kept from both, and the process with the test ends when its input does,
+//! which is when the outer one is gone.
 
 // Each test file takes what it needs of this.
 #![allow(dead_code, unreachable_pub)]
@@ -15,7 +21,8 @@ pub mod mounts;
 pub mod recorder;
 pub mod strict;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,6 +45,7 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
     if let Some(outside) = env::var_os(INSIDE) {
         assert!(here.is_some_and(|here| here.as_os_str() != outside), "a namespace of its own");
         run("mount", &["-t", "tmpfs", "-o", "size=4g", "tmpfs", WORK]).unwrap();
+        end_with_the_input();
         // What comes next is no longer on the line that says which test runs.
         println!();
         return test(Path::new(WORK));
@@ -47,19 +55,35 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
         writeln!(io::stderr(), "skipped: {name}: {why}").unwrap();
         return;
     }
-    let output = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"])
+    let mut inner = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "--fork"])
         .arg(env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(INSIDE, here.unwrap())
-        .stdin(Stdio::null())
-        .output()
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // Its input stays open while this waits.
+    let input = inner.stdin.take();
+    let output = inner.wait_with_output().unwrap();
+    drop(input);
     for line in String::from_utf8_lossy(&output.stdout).lines().filter(|line| told(line)) {
         println!("{line}");
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}, alone, {}: {errors}", output.status);
+}
+
+/// Ends this process when nobody holds the other end of its input any more.
+fn end_with_the_input() {
+    std::thread::spawn(|| {
+        // Nothing is said: nobody is left to hear it.
+        drop(io::stdin().read(&mut [0]));
+        std::process::exit(1);
+    });
 }
 
 /// Whether a line is the test's own, and not about the run of one test.
@@ -73,7 +97,7 @@ fn namespace() -> Option<PathBuf> {
 
 /// Why tests on real file systems cannot run here.
 fn missing(programs: &[&str]) -> Option<String> {
-    let always = ["timeout", "setpriv", "unshare", "mount", "umount", "id"];
+    let always = ["timeout", "unshare", "mount", "umount", "id"];
     for program in always.iter().chain(programs) {
         let found = if program.starts_with('/') {
             Path::new(program).exists()

@@ -142,11 +142,22 @@ impl fmt::Debug for Strict {
 }
 
 impl Strict {
-    /// An empty one, at a directory that is made.
-    pub fn new(folder: &Path) -> Self {
+    /// One that holds copies of the files of a directory, durably; mounted at a directory
+    /// that is made.
+    pub fn new(folder: &Path, from: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         // Number 1 is the directory.
-        let asked = Arc::new(Mutex::new(Asked { next: 2, ..Asked::default() }));
+        let mut asked = Asked { next: 2, ..Asked::default() };
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let (file, bytes) = (asked.next, std::fs::read(entry.path()).unwrap().into());
+            asked.next += 1;
+            asked.done(Deed::Names(vec![(text(&entry.file_name()), Some(file))]));
+            asked.done(Deed::Write { file, at: 0, bytes });
+            asked.done(Deed::Sync { file });
+        }
+        asked.done(Deed::SyncNames);
+        let asked = Arc::new(Mutex::new(asked));
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("strict".to_owned())];
         let session = fuser::spawn_mount(Served(Arc::clone(&asked)), folder, &config).unwrap();
