@@ -22,11 +22,14 @@ pub mod recorder;
 pub mod strict;
 
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, io};
+
+use parking_lot::Mutex;
 
 /// Set for the process that runs one test alone; holds the namespace of its parent.
 const INSIDE: &str = "ANNALS_TEST_ALONE";
@@ -77,11 +80,32 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
     assert!(output.status.success(), "{name}, alone, {}: {errors}", output.status);
 }
 
+/// The connections of the file systems that this process serves.
+static SERVED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Notes that this process serves a file system that is mounted there. Before it ends early
+/// the connection is cut: a thread that waits for such a file system could not end
+/// otherwise, and without it the process that serves it could not either.
+pub fn serves(folder: &Path) {
+    let control = Path::new("/sys/fs/fuse/connections");
+    if fs::read_dir(control).unwrap().next().is_none() {
+        run("mount", &["-t", "fusectl", "fusectl", control.to_str().unwrap()]).unwrap();
+    }
+    let device = fs::metadata(folder).unwrap().dev();
+    let minor = device & 0xff | (device >> 12) & !0xff;
+    let connection = control.join(minor.to_string());
+    assert!(connection.exists(), "{} has a connection", folder.display());
+    SERVED.lock().push(connection);
+}
+
 /// Ends this process when nobody holds the other end of its input any more.
 fn end_with_the_input() {
     std::thread::spawn(|| {
         // Nothing is said: nobody is left to hear it.
         drop(io::stdin().read(&mut [0]));
+        for connection in SERVED.lock().drain(..) {
+            drop(fs::write(connection.join("abort"), "1"));
+        }
         std::process::exit(1);
     });
 }

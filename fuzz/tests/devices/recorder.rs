@@ -132,6 +132,7 @@ impl Recorder {
         config.mount_options = vec![MountOption::FSName("recorder".to_owned())];
         let served = Served { files: Arc::clone(&files) };
         let session = fuser::spawn_mount(served, folder, &config).unwrap();
+        super::serves(folder);
         Self { files, folder: folder.to_owned(), session: Some(session) }
     }
 

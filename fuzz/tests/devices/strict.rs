@@ -161,6 +161,7 @@ impl Strict {
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("strict".to_owned())];
         let session = fuser::spawn_mount(Served(Arc::clone(&asked)), folder, &config).unwrap();
+        super::serves(folder);
         Self { asked, folder: folder.to_owned(), session: Some(session) }
     }
 
