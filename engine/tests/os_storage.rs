@@ -102,6 +102,37 @@ fn a_writer_that_is_probed_all_the_time_gets_the_lock() -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
+/// Killed children were watched by a process with several threads. One closed its log
+/// and opened it again; another one was starting a child meanwhile, which had a copy of
+/// every descriptor until its program began, that of the lock among them. The log was
+/// closed and still locked, by the very process that had closed it.
+#[test]
+fn a_lock_that_was_given_back_is_free_also_while_processes_are_started() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let storage = OsStorage::new(directory.path());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let _status = Command::new("true").status();
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(1);
+        let tried = (|| {
+            while Instant::now() < until {
+                drop(locked(&storage)?);
+                let shared = storage.lock_shared();
+                drop(shared.map_err(|error| io::Error::other(format!("{error:?}")))?);
+            }
+            Ok(())
+        })();
+        over.store(true, Ordering::Relaxed);
+        tried
+    })
+}
+
 #[test]
 fn a_second_writer_is_refused_at_once() -> io::Result<()> {
     let directory = tempfile::tempdir()?;

@@ -5,12 +5,15 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use annals::planted::Bug;
+pub use annals::planted::Bug;
 
 use crate::explore::{Plan, explore, try_program};
 use crate::oracle::Broken;
 use crate::program::Program;
 use crate::{damage, faults, settled};
+
+/// Whether this build can plant bugs: release builds have none of them.
+pub const CAN_PLANT: bool = cfg!(debug_assertions);
 
 /// What looks for a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +109,7 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
     let seen = match harness {
         Harness::Explorer => {
             let time = Duration::from_secs(30);
-            let plan = Plan { bug: Some(bug), steps: 3, states: 60_000, time, ..Plan::default() };
+            let plan = Plan { bug: Some(bug), states: 60_000, time, ..Plan::default() };
             let explored = explore(&plan);
             states = Some(explored.states);
             // What breaks without the bug as well is not the bug.

@@ -4,10 +4,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use annals_fuzz::bugs::{bug_named, catch};
+use annals_fuzz::bugs::{CAN_PLANT, bug_named, catch};
 use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
 use annals_fuzz::real::child::{self, ChildPlan};
+use annals_fuzz::real::kill::{self, KillPlan, Killed};
 
 const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps N] [--threads N]
             [--plant BUG] [--program 'S X B R N Z Q L M (each also with w or b behind it)
@@ -21,7 +22,7 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut plan = Plan { states: 1_000_000, ..Plan::default() };
+    let mut plan = Plan::default();
     let (mut program, mut catch_all) = (None, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -39,9 +40,12 @@ fn arguments() -> Result<Arguments, String> {
             }
             "--seed" => plan.seed = number()?,
             "--steps" => plan.steps = u32::try_from(number()?).map_err(|e| e.to_string())?,
-            "--threads" => plan.threads = number()?.max(1),
+            "--threads" => plan.threads = usize::try_from(number()?).map_err(|e| e.to_string())?,
             "--plant" => {
                 let unknown = || format!("no bug is called {value}");
+                if !CAN_PLANT {
+                    return Err("no bug can be planted in a release build".to_owned());
+                }
                 plan.bug = Some(bug_named(&value).ok_or_else(unknown)?);
             }
             "--program" => program = Some(value.parse()?),
@@ -65,9 +69,50 @@ fn child() -> ExitCode {
     }
 }
 
+/// `annals-fuzz kill [--kills N] [--seed S] [--plant BUG]`: see `real::kill`.
+fn kill() -> Result<Killed, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut plan = KillPlan::new(vec![program.into(), "child".into()], 1);
+    let mut words = std::env::args().skip(2);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        let number = || value.parse::<u64>().map_err(|_| format!("{word} {value}: no number"));
+        match &*word {
+            "--kills" => plan.kills = number()?,
+            "--seconds" => {
+                plan.time = Duration::from_secs(number()?);
+                plan.kills = u64::MAX;
+            }
+            "--seed" => plan.seed = number()?,
+            "--parallel" => plan.parallel = number()?,
+            "--plant" => plan.bug = Some(bug_named(&value).ok_or("no such bug")?),
+            _ => return Err(format!("{word} is not known")),
+        }
+    }
+    Ok(kill::run(&plan, |_| {}))
+}
+
 fn main() -> ExitCode {
-    if std::env::args().nth(1).is_some_and(|word| word == "child") {
-        return child();
+    match std::env::args().nth(1).as_deref() {
+        Some("child") => return child(),
+        Some("kill") => {
+            let killed = kill();
+            return match &killed {
+                Ok(Killed { failure: None, .. }) => {
+                    killed.into_iter().for_each(|killed| println!("{killed}"));
+                    ExitCode::SUCCESS
+                }
+                Ok(Killed { failure: Some(failure), .. }) => {
+                    println!("{failure}");
+                    ExitCode::FAILURE
+                }
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::from(2)
+                }
+            };
+        }
+        _ => {}
     }
     let arguments = match arguments() {
         Ok(arguments) => arguments,

@@ -4,6 +4,7 @@
 //! What an operation means is in `run`; nothing here touches a log.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use annals::Durability;
@@ -82,23 +83,26 @@ const fn durable(what: What) -> Op {
     Op::Append(what, Durability::Durable)
 }
 
-/// The steps of which every short program is made.
+/// The steps of which short programs are made.
 pub const STEPS: [Op; 14] = [
     durable(What::Small),
     durable(What::Sector),
     durable(What::Batch),
-    durable(What::Roll),
-    durable(What::Mixed),
-    durable(What::Snapshot),
     Op::Append(What::Small, Durability::Written),
+    Op::Sync,
+    durable(What::Roll),
+    durable(What::Snapshot),
+    Op::Reopen,
+    durable(What::Mixed),
     Op::Append(What::Sector, Durability::Buffered),
     Op::Append(What::Key, Durability::Written),
-    Op::Sync,
     Op::Again,
-    Op::Reopen,
     Op::Kill,
     Op::Tail,
 ];
+
+/// The first so many of them are those of which the longest of these programs are made.
+pub const CORE: usize = 8;
 
 /// The steps that are written as one letter.
 const LETTERS: [(Op, &str); 9] = [
@@ -118,14 +122,15 @@ const LETTERS: [(Op, &str); 9] = [
 pub struct Program(pub Vec<Op>);
 
 impl Program {
-    /// How many programs of this length [`nth`](Self::nth) knows.
-    pub fn count(steps: u32) -> u64 {
-        wide(STEPS.len()).saturating_pow(steps)
+    /// How many programs of this length [`nth`](Self::nth) knows, of so many kinds of
+    /// [`STEPS`].
+    pub fn count(kinds: usize, steps: u32) -> u64 {
+        wide(kinds).saturating_pow(steps)
     }
 
     /// The program with this number among all of its length.
-    pub fn nth(steps: u32, number: u64) -> Self {
-        let base = wide(STEPS.len());
+    pub fn nth(kinds: usize, steps: u32, number: u64) -> Self {
+        let base = wide(kinds);
         let mut left = number;
         let digits = (0..steps).filter_map(|_| {
             let digit = left % base;
@@ -137,11 +142,36 @@ impl Program {
         Self(ops)
     }
 
-    /// A longer program, with crashes in it, drawn from a seed.
+    /// A program of up to so many steps, with crashes in it, drawn from a seed.
     pub fn random(seed: u64, longest: u64) -> Self {
         let mut numbers = Numbers::new(seed);
         let len = 4 + numbers.below(longest.saturating_sub(3));
         Self((0..len).map(|_| Self::random_op(&mut numbers)).collect())
+    }
+
+    /// A program of about 200 steps: one to four crashes, one more within recovery, and
+    /// one kill after which the log is served before the power goes.
+    pub fn long(seed: u64) -> Self {
+        let mut numbers = Numbers::new(seed);
+        let mut ops: Vec<Op> = std::iter::repeat_with(|| Self::random_op(&mut numbers))
+            .filter(|op| !matches!(op, Op::Kill | Op::Cut(_) | Op::Die(..)))
+            .take(LONG)
+            .collect();
+        let mut crashes = vec![vec![Op::Kill, Op::Cut(word(numbers.next()))]];
+        // Of even seeds, the first opening after the death is cut off.
+        crashes.push(vec![Op::Die(call(&mut numbers), word(numbers.next()) & !1)]);
+        for _ in 0..=numbers.below(4) {
+            crashes.push(vec![match numbers.below(3) {
+                0 => Op::Kill,
+                1 => Op::Cut(word(numbers.next())),
+                _ => Op::Die(call(&mut numbers), word(numbers.next()) | 1),
+            }]);
+        }
+        for crash in crashes {
+            let at = narrow(numbers.below(wide(ops.len()) + 1));
+            ops.splice(at..at, crash);
+        }
+        Self(ops)
     }
 
     fn random_op(numbers: &mut Numbers) -> Op {
@@ -173,18 +203,24 @@ impl Program {
             24..=25 => Op::Kill,
             26..=27 => Op::Tail,
             28..=29 => Op::Cut(word(numbers.next())),
-            _ => {
-                let call = u8::try_from(1 + numbers.below(4)).unwrap_or(1);
-                Op::Die(call, word(numbers.next()))
-            }
+            _ => Op::Die(call(numbers), word(numbers.next())),
         }
     }
 
-    /// The program without one of its steps.
-    pub fn without(&self, step: usize) -> Self {
-        let kept = self.0.iter().enumerate().filter(|(at, _)| *at != step);
+    /// The program without some of its steps.
+    #[must_use]
+    pub fn without(&self, steps: Range<usize>) -> Self {
+        let kept = self.0.iter().enumerate().filter(|(at, _)| !steps.contains(at));
         Self(kept.map(|(_, op)| *op).collect())
     }
+}
+
+/// How many steps a long program has beside its crashes.
+const LONG: usize = 194;
+
+/// At which of its calls a step dies.
+fn call(numbers: &mut Numbers) -> u8 {
+    u8::try_from(1 + numbers.below(4)).unwrap_or(1)
 }
 
 fn word(number: u64) -> u16 {
@@ -264,8 +300,9 @@ mod tests {
     #[test]
     fn a_program_is_read_back_as_it_was_written() {
         for seed in 0..200 {
-            let program = Program::random(seed, 40);
-            assert_eq!(program.to_string().parse::<Program>().unwrap(), program);
+            for program in [Program::random(seed, 40), Program::long(seed)] {
+                assert_eq!(program.to_string().parse::<Program>().unwrap(), program);
+            }
         }
         for wrong in ["S G", "Yw", "w", "b", "D1", "P"] {
             assert!(wrong.parse::<Program>().is_err(), "{wrong}");
@@ -273,9 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn a_long_program_has_its_crashes() {
+        for seed in 0..200 {
+            let Program(ops) = Program::long(seed);
+            let crash = |op: &&Op| matches!(op, Op::Kill | Op::Cut(_) | Op::Die(..));
+            let crashes = ops.iter().filter(crash).count();
+            assert!((4..=7).contains(&crashes) && ops.len() == LONG + crashes, "{seed}");
+            assert!(ops.iter().any(|op| matches!(op, Op::Die(_, seed) if seed % 2 == 0)), "{seed}");
+        }
+    }
+
+    #[test]
     fn every_program_of_a_length_has_a_number_of_its_own() {
         let all: std::collections::HashSet<_> =
-            (0..Program::count(3)).map(|number| Program::nth(3, number)).collect();
+            (0..Program::count(14, 3)).map(|number| Program::nth(14, 3, number)).collect();
         assert_eq!(all.len(), STEPS.len().pow(3));
         assert!(all.iter().all(|program| program.0.len() == 3));
     }

@@ -134,6 +134,14 @@ impl Entry {
         by_key || id(self).is_some() && id(self) == id(other)
     }
 
+    /// A batch with the same key that carries something else.
+    pub fn other_with_key(&self) -> Option<Batch> {
+        let mut batch = Batch::new();
+        batch.once(self.key.as_deref()?);
+        batch.write("never", Expected::Any, [NewEvent::new(EVENT_TYPE)]);
+        Some(batch)
+    }
+
     /// To be appended, where every stream is at its version.
     pub fn batch(&self, version: impl Fn(&str) -> u64) -> Batch {
         self.expecting(|stream| Expected::Exact(version(stream)))

@@ -1,4 +1,4 @@
-//! Every crash state of all short programs, and of random long ones.
+//! Every crash state of all short programs, and of random ones.
 
 use annals_fuzz::explore::{Plan, explore};
 
@@ -15,5 +15,5 @@ fn no_crash_state_breaks_a_promise() {
     if let Some(failure) = &explored.failure {
         panic!("{failure}");
     }
-    assert!(explored.states >= states().min(500_000), "{explored}");
+    assert!(explored.states >= states(), "{explored}");
 }

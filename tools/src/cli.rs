@@ -1,9 +1,11 @@
 //! The command line: names, arguments and their help. No behaviour.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use annals::{Expected, Filter, Timestamp, Uuid};
+use annals_fuzz::program::Program;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -69,6 +71,14 @@ pub(crate) enum Command {
     /// log is whole afterwards. Every file that changes is copied first, beside the log's
     /// own files.
     Repair(Repair),
+    /// Crash the log, again and again, and check what it promises.
+    ///
+    /// On a simulated disk in memory: every program of a few steps, then
+    /// random ones; before each call that changes the disk every crash at that moment is
+    /// tried. The log must open, hold everything that was acknowledged, and go on. Ends
+    /// after the states or the time that were asked for, at the first broken promise (exit
+    /// code 1, with a line that runs it again), or at Ctrl-C.
+    Crashtest(Crashtest),
     /// Print what makes a shell complete commands and options.
     ///
     /// For bash, for instance: `annals completions bash >
@@ -321,6 +331,33 @@ pub(crate) struct Repair {
     /// Do it. Without this nothing is changed.
     #[arg(long)]
     pub(crate) apply: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Crashtest {
+    /// End after so many seconds; fractions are fine.
+    #[arg(long, value_name = "N", value_parser = seconds, group = "enough")]
+    pub(crate) seconds: Option<Duration>,
+    /// End when so many distinct crash states were looked at; all short programs are run in
+    /// any case [default: 100000].
+    #[arg(long, value_name = "N", group = "enough")]
+    pub(crate) states: Option<u64>,
+    /// What everything random is drawn from.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Run all programs of up to so many steps first.
+    #[arg(long, value_name = "N", default_value_t = 3, conflicts_with = "program",
+        value_parser = clap::value_parser!(u32).range(0..=6))]
+    pub(crate) steps: u32,
+    /// How many threads work [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Run one program again, as it was printed with a failure.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "enough")]
+    pub(crate) program: Option<Program>,
+    /// Put an error into the log on purpose, in builds that can.
+    #[arg(long, value_name = "BUG", hide = true)]
+    pub(crate) plant: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod error;
 mod git;
 mod import;
 mod incoming;
+mod interrupt;
 mod json;
 mod open;
 mod output;

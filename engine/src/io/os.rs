@@ -197,7 +197,7 @@ impl Storage for OsStorage {
             std::thread::sleep(LOCK_STEP);
         }
         self.note_holder().map_err(LockError::Io)?;
-        Ok(Box::new(OsLock { _locked: locked }))
+        Ok(OsLock::held(locked))
     }
 
     fn lock_shared(&self) -> Result<Box<dyn StorageLock>, LockError> {
@@ -206,7 +206,7 @@ impl Storage for OsStorage {
         }
         let locked = self.lock_target().map_err(LockError::Io)?;
         match locked.try_lock_shared() {
-            Ok(()) => Ok(Box::new(OsLock { _locked: locked })),
+            Ok(()) => Ok(OsLock::held(locked)),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { pid: self.holder(&locked) }),
             Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
         }
@@ -315,14 +315,33 @@ fn holder_by_system(_locked: &File) -> Option<Holder> {
     None
 }
 
-/// Held as long as the descriptor is open; the system gives it back when the
-/// process ends, however it ends.
+/// Held until it is dropped; the system gives it back when the process ends, however
+/// it ends.
 #[derive(Debug)]
 struct OsLock {
-    _locked: File,
+    locked: File,
+    /// The process that took it. One that inherited it must not give it back.
+    by: u32,
+}
+
+impl OsLock {
+    fn held(locked: File) -> Box<dyn StorageLock> {
+        Box::new(Self { locked, by: std::process::id() })
+    }
 }
 
 impl StorageLock for OsLock {}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        // By name: a process that is being started at this moment has a copy of the
+        // descriptor, and closing this one would leave the lock with it. Where that
+        // fails, the descriptor is closed all the same.
+        if std::process::id() == self.by {
+            drop(self.locked.unlock());
+        }
+    }
+}
 
 #[derive(Debug)]
 struct OsFile {

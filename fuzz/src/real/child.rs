@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use annals::planted::Bug;
 use annals::{
-    Background, Committed, CursorOptions, Durability, Error, Expected, Log, Options, Reading,
-    Start, Ticket, Visibility,
+    Background, CursorOptions, Durability, Error, Log, Options, Reading, Start, Visibility,
 };
 
 use super::line::{Answer, Line};
-use super::work::{SHARED, Work};
+use super::writer::write;
 use crate::bugs::bug_named;
 
 /// What a child does.
@@ -152,14 +151,14 @@ const LEVELS: [(&str, Option<Durability>); 4] = [
 ];
 
 /// Where facts are told. When nobody listens any more, everything ends.
-struct Teller<'a> {
+pub(super) struct Teller<'a> {
     out: Mutex<&'a mut (dyn Write + Send)>,
     ended: AtomicBool,
 }
 
 impl Teller<'_> {
     /// Whether somebody listens.
-    fn tell(&self, line: &Line) -> bool {
+    pub(super) fn tell(&self, line: &Line) -> bool {
         let text = format!("{line}\n");
         let told = self
             .out
@@ -171,11 +170,11 @@ impl Teller<'_> {
         told
     }
 
-    fn failed(&self, who: &dyn fmt::Display, error: &Error) -> bool {
+    pub(super) fn failed(&self, who: &dyn fmt::Display, error: &Error) -> bool {
         self.tell(&Line::Failed(who.to_string(), Answer::of(error), error.to_string()))
     }
 
-    fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 }
@@ -227,7 +226,14 @@ fn round(plan: &ChildPlan, teller: &Teller<'_>, done: u32, limit: u32) -> bool {
                     scope.spawn(move || write(plan, log, teller, writer, done, limit))
                 })
                 .collect();
-            writers.into_iter().fold(true, |whole, thread| thread.join().unwrap_or(false) && whole)
+            let mut whole = true;
+            for thread in writers {
+                whole &= thread.join().unwrap_or_else(|_panic| {
+                    teller.tell(&Line::Broken("a writer panics".to_owned()));
+                    false
+                });
+            }
+            whole
         };
         over.store(true, Ordering::Relaxed);
         whole
@@ -271,228 +277,5 @@ fn follow(log: &Log, teller: &Teller<'_>, visibility: Visibility, over: &AtomicB
     };
     if let Err(error) = followed() {
         teller.failed(&"tail", &error);
-    }
-}
-
-/// One writer. Whether all its batches were appended.
-fn write(
-    plan: &ChildPlan,
-    log: &Log,
-    teller: &Teller<'_>,
-    writer: u16,
-    done: u32,
-    limit: u32,
-) -> bool {
-    let work = Work { seed: plan.seed, life: plan.life, writer, number: done };
-    let own_version = match log.version(&work.own_stream()) {
-        Ok(version) => version,
-        Err(error) => {
-            teller.failed(&writer, &error);
-            return false;
-        }
-    };
-    let mut writer = Writer { plan, log, teller, work, own_version };
-    while writer.work.number < limit && !teller.ended() {
-        writer.work.number += 1;
-        if let Err(error) = writer.turn(limit) {
-            teller.failed(&writer.work.writer, &error);
-            writer.after_failure(&error);
-            return false;
-        }
-    }
-    true
-}
-
-struct Writer<'a, 'out> {
-    plan: &'a ChildPlan,
-    log: &'a Log,
-    teller: &'a Teller<'out>,
-    /// The batch that is being appended, or was last.
-    work: Work,
-    /// Version of the writer's own stream before that batch.
-    own_version: u64,
-}
-
-/// How often what found no space or no file is tried again.
-const TRIES: u32 = 20;
-
-impl Writer<'_, '_> {
-    fn level(&self) -> Durability {
-        self.plan.level.unwrap_or_else(|| match self.work.numbers(1).below(8) {
-            0 => Durability::Buffered,
-            1..=3 => Durability::Written,
-            _ => Durability::Durable,
-        })
-    }
-
-    /// Appends the batch, or several by tickets, and now and then does something else.
-    fn turn(&mut self, limit: u32) -> annals::Result<()> {
-        let mut numbers = self.work.numbers(2);
-        match numbers.below(32) {
-            0..=3 => {
-                let count = 2 + u32::try_from(numbers.below(5)).unwrap_or(0);
-                let last = self.work.number.saturating_add(count - 1).min(limit);
-                return self.by_tickets(last);
-            }
-            4 => self.refused()?,
-            5 => {
-                self.log.sync()?;
-                self.teller.tell(&Line::Synced(self.log.head()));
-            }
-            _ => {}
-        }
-        self.append()?;
-        if numbers.below(32) == 0 {
-            self.again()?;
-        }
-        self.own_version += self.work.own_events();
-        Ok(())
-    }
-
-    fn append(&self) -> annals::Result<()> {
-        let level = self.level();
-        self.teller.tell(&Line::Submit(self.work.writer, self.work.number));
-        for turn in 0.. {
-            match self.log.append_with(&self.batch(turn)?, level) {
-                Ok(committed) => {
-                    self.acknowledged(self.work, &committed, level);
-                    break;
-                }
-                Err(error) => self.tried(&error, turn)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The batch expects its own stream exactly where it is. Of the shared one it does so
-    /// in every other batch, and for the first tries, since others append to it.
-    fn batch(&self, turn: u32) -> annals::Result<annals::Batch> {
-        let shared = if self.work.number % 2 == 0 && turn < 8 {
-            Expected::Exact(self.log.version(SHARED)?)
-        } else {
-            Expected::Any
-        };
-        let own = Expected::Exact(self.own_version);
-        let entry = self.work.entry(self.own_version);
-        Ok(entry.expecting(|stream| if stream == SHARED { shared } else { own }))
-    }
-
-    /// Whether it can be tried again after this error.
-    fn tried(&self, error: &Error, turn: u32) -> annals::Result<()> {
-        let conflict = matches!(error,
-            Error::WrongExpectedVersion { stream, .. } if stream == SHARED);
-        if conflict {
-            return Ok(());
-        }
-        let harmless = matches!(error, Error::Full { .. } | Error::Io { .. });
-        if !harmless || turn >= TRIES {
-            return Err(error.clone());
-        }
-        if !self.teller.failed(&self.work.writer, error) {
-            return Err(Error::Closed);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-        Ok(())
-    }
-
-    fn acknowledged(&self, work: Work, committed: &Committed, least: Durability) {
-        if committed.is_deduplicated() {
-            self.broken(format!("{work:?} was there before it was appended"));
-        }
-        if committed.durability() < least {
-            self.broken(format!("{work:?} is {:?}, not {least:?}", committed.durability()));
-        }
-        let (first, level) = (committed.first_position(), committed.durability());
-        self.teller.tell(&Line::Acknowledged(work.writer, work.number, first, level));
-    }
-
-    fn broken(&self, text: String) {
-        self.teller.tell(&Line::Broken(text));
-    }
-
-    /// Submits all batches up to that number before it waits for the first.
-    fn by_tickets(&mut self, last: u32) -> annals::Result<()> {
-        let mut tickets: Vec<(Work, Durability, Ticket)> = Vec::new();
-        let mut outcome = Ok(());
-        loop {
-            let level = self.level();
-            self.teller.tell(&Line::Submit(self.work.writer, self.work.number));
-            // Tried again while what is before it is in flight: `Any` for the shared
-            // stream, since nothing is known of it.
-            match self.batch(8).and_then(|batch| self.log.submit_with(&batch, level)) {
-                Ok(ticket) => tickets.push((self.work, level, ticket)),
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            }
-            self.own_version += self.work.own_events();
-            if self.work.number >= last {
-                break;
-            }
-            self.work.number += 1;
-        }
-        for (work, level, ticket) in tickets {
-            match ticket.wait() {
-                Ok(committed) => self.acknowledged(work, &committed, level),
-                Err(error) => outcome = Err(error),
-            }
-        }
-        outcome
-    }
-
-    /// An append with a wrong expectation of its own stream must be refused.
-    fn refused(&self) -> annals::Result<()> {
-        if self.work.own_events() == 0 {
-            return Ok(());
-        }
-        let wrong = Expected::Exact(self.own_version + 1);
-        let entry = self.work.entry(self.own_version);
-        let batch = entry.expecting(|stream| if stream == SHARED { Expected::Any } else { wrong });
-        match self.log.append(&batch) {
-            Err(Error::WrongExpectedVersion { actual, .. }) if actual == self.own_version => Ok(()),
-            Err(error @ (Error::Poisoned { .. } | Error::Full { .. } | Error::Io { .. })) => {
-                Err(error)
-            }
-            other => {
-                self.broken(format!("{:?}, expected {wrong}: {other:?}", self.work));
-                Ok(())
-            }
-        }
-    }
-
-    /// The same batch again is answered with the first outcome.
-    fn again(&self) -> annals::Result<()> {
-        let level = Durability::Written;
-        let batch = self.work.entry(self.own_version).expecting(|_| Expected::Any);
-        let committed = self.log.append_with(&batch, level)?;
-        if !committed.is_deduplicated() {
-            self.broken(format!("{:?} is in the log twice", self.work));
-        }
-        // Its level is that of the second time, which is no less.
-        let (first, level) = (committed.first_position(), committed.durability());
-        self.teller.tell(&Line::Acknowledged(self.work.writer, self.work.number, first, level));
-        Ok(())
-    }
-
-    /// After a failed write or sync there is no `Ok` any more.
-    fn after_failure(&mut self, error: &Error) {
-        if !matches!(error, Error::Poisoned { .. }) {
-            return;
-        }
-        for _ in 0..3 {
-            self.work.number = self.work.number.saturating_add(1);
-            self.teller.tell(&Line::Submit(self.work.writer, self.work.number));
-            let batch = self.work.entry(0).expecting(|_| Expected::Any);
-            for level in [Durability::Buffered, Durability::Durable] {
-                match self.log.append_with(&batch, level) {
-                    Err(Error::Poisoned { .. }) => {}
-                    other => self.broken(format!("after {error}: an append gives {other:?}")),
-                }
-            }
-            if self.log.sync().is_ok() {
-                self.broken(format!("after {error}: a sync succeeds"));
-            }
-        }
     }
 }

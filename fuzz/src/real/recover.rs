@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 
 use annals::io::OsStorage;
-use annals::{Background, Batch, Durability, Expected, Log, NewEvent, Options, Reader, Reading};
+use annals::{Background, Durability, Log, Options, Reader, Reading};
 
 use super::watch::Watched;
 use crate::check::{FOREIGN, FOREIGN_BYTES, WORDS, no_stray_of, read_all, sound, without_slots};
 use crate::numbers::Numbers;
 use crate::oracle::{Broken, End};
-use crate::told::{EVENT_TYPE, Entry, Shown};
+use crate::told::Shown;
 
 /// Puts a file into the directory that is none of the log's.
 ///
@@ -48,7 +48,7 @@ fn files(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Broken> {
 }
 
 fn open(directory: &Path, turn: u32) -> Result<Log, Broken> {
-    let reading = if turn % 2 == 0 { Reading::Mapped } else { Reading::Pread };
+    let reading = if turn.is_multiple_of(2) { Reading::Mapped } else { Reading::Pread };
     let options = Options::new().segment_bytes(64 << 10).reading(reading);
     let refused = |error| Broken::new("13: what a crash leaves can be opened", error);
     options.background(Background::Inline).open(directory).map_err(refused)
@@ -62,14 +62,13 @@ fn open(directory: &Path, turn: u32) -> Result<Log, Broken> {
 /// What does not hold.
 pub fn recover(watched: &mut Watched, end: End, directory: &Path) -> Result<(), Broken> {
     let life = watched.life();
-    let by_reader = if life % 3 == 0 { by_reader(directory)? } else { None };
+    let by_reader = if life.is_multiple_of(3) { by_reader(directory)? } else { None };
     let log = open(directory, life)?;
+    watched.counts.torn += u64::from(log.recovery().discarded.is_some());
     let shown = watched.after(end, &log).map_err(|broken| broken.within("opened"))?;
-    if let Some(by_reader) = by_reader {
-        if by_reader != shown {
-            let what = format!("a reader without a writer: {}", differs(&by_reader, &shown));
-            return Err(Broken::new("9: what a reader was shown stays", what));
-        }
+    if let Some(by_reader) = by_reader.filter(|by_reader| *by_reader != shown) {
+        let what = format!("a reader without a writer: {}", differs(&by_reader, &shown));
+        return Err(Broken::new("9: what a reader was shown stays", what));
     }
     known_again(watched, &log, life)?;
     close(log)?;
@@ -137,7 +136,7 @@ fn known_again(watched: &Watched, log: &Log, life: u32) -> Result<(), Broken> {
         if !some && (entry.key.is_none() || numbers.below(16) > 0) {
             continue;
         }
-        for batch in [Some(entry.batch(|_| 0)), other_with_key(entry)].into_iter().flatten() {
+        for batch in [Some(entry.batch(|_| 0)), entry.other_with_key()].into_iter().flatten() {
             let committed = log.append_with(&batch, Durability::Durable);
             let committed = committed.map_err(|error| Broken::new(INVARIANT, error))?;
             if !committed.is_deduplicated() || committed.first_position() != position {
@@ -147,14 +146,6 @@ fn known_again(watched: &Watched, log: &Log, life: u32) -> Result<(), Broken> {
         }
     }
     if log.head() == head { Ok(()) } else { Err(Broken::new(INVARIANT, "the head has moved")) }
-}
-
-/// A batch with the same key that carries something else.
-fn other_with_key(entry: &Entry) -> Option<Batch> {
-    let mut batch = Batch::new();
-    batch.once(entry.key.as_deref()?);
-    batch.write("never", Expected::Any, [NewEvent::new(EVENT_TYPE)]);
-    Some(batch)
 }
 
 /// Appends, syncs, opens again and reads back.

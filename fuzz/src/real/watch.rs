@@ -46,6 +46,8 @@ pub struct Watched {
     oracle: Oracle,
     /// The last number that each writer submitted, by life.
     submitted: BTreeMap<(u32, u16), u32>,
+    /// The last line was about this one.
+    submits: Option<Work>,
     answered: BTreeMap<Work, Answered>,
     /// By position, the id of an event that was delivered.
     delivered: BTreeMap<u64, u128>,
@@ -59,6 +61,8 @@ pub struct Watched {
     poisoned: BTreeSet<u16>,
     /// What was wrong with a line.
     broken: Option<Broken>,
+    /// The first error that was told.
+    first_error: Option<String>,
     /// Counts.
     pub counts: Counts,
 }
@@ -80,6 +84,25 @@ pub struct Counts {
     pub found: u64,
     /// Batches that were neither acknowledged nor found.
     pub lost: u64,
+    /// Tails that were cut after crashes.
+    pub torn: u64,
+}
+
+impl Counts {
+    /// What came since.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            submitted: self.submitted - before.submitted,
+            acknowledged: self.acknowledged - before.acknowledged,
+            delivered: self.delivered - before.delivered,
+            opened: self.opened - before.opened,
+            errors: self.errors - before.errors,
+            found: self.found - before.found,
+            lost: self.lost - before.lost,
+            torn: self.torn - before.torn,
+        }
+    }
 }
 
 impl Watched {
@@ -91,6 +114,7 @@ impl Watched {
             begun: Vec::new(),
             oracle: Oracle::default(),
             submitted: BTreeMap::new(),
+            submits: None,
             answered: BTreeMap::new(),
             delivered: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -98,6 +122,7 @@ impl Watched {
             written: 0,
             poisoned: BTreeSet::new(),
             broken: None,
+            first_error: None,
             counts: Counts::default(),
         }
     }
@@ -105,6 +130,16 @@ impl Watched {
     /// Number of the life whose lines come in, for the next child.
     pub const fn life(&self) -> u32 {
         self.life
+    }
+
+    /// The batch that was told last, if it is about to be submitted.
+    pub const fn submits(&self) -> Option<Work> {
+        self.submits
+    }
+
+    /// The first error that a child told.
+    pub fn first_error(&self) -> Option<&str> {
+        self.first_error.as_deref()
     }
 
     /// So many events are known to be durable.
@@ -134,10 +169,13 @@ impl Watched {
 
     /// Takes in a fact.
     pub fn line(&mut self, line: &Line) {
+        self.submits = None;
         match line {
             Line::Open(head) => self.opened(*head),
             Line::Submit(writer, number) => {
-                let last = self.submitted.entry((self.life, *writer)).or_default();
+                let (seed, life) = (self.seed, self.life);
+                self.submits = Some(Work { seed, life, writer: *writer, number: *number });
+                let last = self.submitted.entry((life, *writer)).or_default();
                 if *number > *last {
                     *last = *number;
                     self.counts.submitted += 1;
@@ -156,6 +194,7 @@ impl Watched {
             Line::Synced(head) => self.is_durable(*head),
             Line::Failed(who, answer, _) => {
                 self.counts.errors += 1;
+                self.first_error.get_or_insert_with(|| line.to_string());
                 if let (Ok(writer), Answer::Poisoned) = (who.parse(), answer) {
                     self.poisoned.insert(writer);
                 }

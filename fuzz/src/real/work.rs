@@ -46,8 +46,22 @@ impl Work {
         Numbers::new(digest(&(self, purpose)))
     }
 
+    /// Whether this life appends large events, whose writes take long enough for a
+    /// signal to come in the middle.
+    pub fn is_heavy(&self) -> bool {
+        digest(&(self.seed, self.life, "heavy")).is_multiple_of(5)
+    }
+
+    /// Whether it is one of those large ones.
+    pub fn is_large(&self) -> bool {
+        self.shape().own.first().is_some_and(|len| *len >= 100 << 10)
+    }
+
     fn shape(&self) -> Shape {
-        match self.numbers(0).below(16) {
+        let kinds = if self.is_heavy() { 18 } else { 16 };
+        match self.numbers(0).below(kinds) {
+            16 => Shape { own: &[2 << 20, 3], ..NOTHING },
+            17 => Shape { own: &[100 << 10], shared: &[200 << 10], key: true, ..NOTHING },
             0..=4 => Shape { own: &[24], ..NOTHING },
             5..=6 => Shape { own: &[300], ..NOTHING },
             7 => Shape { own: &[700, 1], ..NOTHING },
@@ -70,6 +84,11 @@ impl Work {
     /// How many events of the writer's own stream it has.
     pub fn own_events(&self) -> u64 {
         wide(self.shape().own.len())
+    }
+
+    /// How many events of the shared stream it has, before those of the own one.
+    pub fn shared_events(&self) -> u64 {
+        wide(self.shape().shared.len())
     }
 
     /// The batch, where the writer's own stream is at that version before it.

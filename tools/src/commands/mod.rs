@@ -1,6 +1,7 @@
 //! The commands: each takes its arguments, does one thing to a log, and prints.
 
 mod append;
+mod crashtest;
 mod demo;
 mod export;
 mod import;
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
         Command::Repair(asked) => repair::run(&asked, &mut output)?,
+        Command::Crashtest(asked) => crashtest::run(&asked, &mut output)?,
         Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,
         Command::Man(asked) => shell::man(asked.dir.as_deref(), &mut output)?,
     };

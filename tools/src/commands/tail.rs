@@ -1,6 +1,5 @@
 //! `annals tail`: events as they come, until Ctrl-C or until it was enough.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use annals::{Cursor, CursorOptions, Start};
 
 use crate::cli::Tail;
 use crate::error::{Answer, Failure, OfLog};
+use crate::interrupt::stop_on_interrupt;
 use crate::open::reader;
 use crate::output::{EventTable, Output};
 
@@ -64,14 +64,4 @@ fn follow(
         output.flush()?;
     }
     Ok(())
-}
-
-/// Turns Ctrl-C into a wish to end, so that all is printed and the exit code is 0.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stopped);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).map_err(|error| {
-        Failure::Input { name: "Ctrl-C".to_owned(), source: std::io::Error::other(error) }
-    })?;
-    Ok(stopped)
 }

@@ -27,6 +27,13 @@ impl Progress {
         Self::new(total, known, unknown)
     }
 
+    /// Over crash states: of how many, where that is known.
+    pub(crate) fn states(total: Option<u64>) -> Self {
+        let known = "{bar:20} {human_pos} of {human_len} states  {per_sec}  {msg}";
+        let unknown = "{spinner} {human_pos} states  {per_sec}  {msg}";
+        Self::new(total, known, unknown)
+    }
+
     fn new(total: Option<u64>, known: &str, unknown: &str) -> Self {
         // Hidden by the target itself where there is no terminal.
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
@@ -38,6 +45,11 @@ impl Progress {
             bar.enable_steady_tick(TICK);
         }
         Self { bar }
+    }
+
+    /// Whether nobody sees it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.bar.is_hidden()
     }
 
     /// Where the work has got to.

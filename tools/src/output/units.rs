@@ -11,7 +11,7 @@ pub(crate) fn count(number: u64) -> String {
 pub(crate) fn counted(number: u64, one: &str) -> String {
     let ending = match number {
         1 => "",
-        _ if one.ends_with("ch") => "es",
+        _ if one.ends_with("ch") || one.ends_with("sh") => "es",
         _ => "s",
     };
     format!("{} {one}{ending}", count(number))

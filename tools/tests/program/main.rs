@@ -9,6 +9,8 @@ mod beside;
 #[cfg(test)]
 mod beside_kills;
 #[cfg(test)]
+mod crashtest;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod demo;
