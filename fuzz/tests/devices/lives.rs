@@ -37,6 +37,7 @@ pub fn plan(log: &Path, seed: u64, life: u32, bug: Option<Bug>) -> ChildPlan {
     plan.tail = numbers.below(2) == 0;
     plan.batches = 30 + numbers.below(60) as u32;
     plan.reopen_every = [0, 20][numbers.below(2) as usize];
+    plan.pause = [0, 500][numbers.below(2) as usize];
     plan
 }
 
