@@ -1,6 +1,7 @@
 //! File systems in image files, mounted through loop devices.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -70,9 +71,14 @@ impl Mounted {
 
     /// Mounts with these arguments of `mount`.
     pub fn new(arguments: &[&str], at: &Path) -> Self {
-        fs::create_dir_all(at).unwrap();
-        run("mount", &[arguments, &[at.to_str().unwrap()]].concat()).unwrap();
-        Self { at: at.to_owned() }
+        Self::try_new(arguments, at).unwrap()
+    }
+
+    /// The same, where the system may not know what is asked for.
+    pub fn try_new(arguments: &[&str], at: &Path) -> io::Result<Self> {
+        fs::create_dir_all(at)?;
+        run("mount", &[arguments, &[at.to_str().unwrap()]].concat())?;
+        Ok(Self { at: at.to_owned() })
     }
 
     pub fn path(&self) -> &Path {
