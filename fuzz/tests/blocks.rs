@@ -12,6 +12,11 @@
 //! its flush last of all, had been recorded before the line was written, so it is among the
 //! first n. A line that was on its way while requests came is stamped late: then it counts
 //! for fewer images, never for one too many.
+//!
+//! What these images do not show: a directory that is not synced (ext4 and XFS forgive it,
+//! see the last test; `strict_files` shows it); a tail that recovery does not cut (whatever
+//! stands there afterwards fails its CRCs); recovery that serves before its own sync (the
+//! witness that it writes next is synced in the same file).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,6 +26,7 @@
 
 mod devices;
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,12 +68,7 @@ fn prepare(log: &Path) {
 }
 
 /// So many moments: some at flushes, some after promises, some anywhere.
-fn moments(
-    requests: &[Request],
-    lives: &[Life],
-    wanted: u64,
-    numbers: &mut Numbers,
-) -> Vec<usize> {
+fn moments(requests: &[Request], lives: &[Life], wanted: u64, numbers: &mut Numbers) -> Vec<usize> {
     let anywhere = |numbers: &mut Numbers| numbers.below(requests.len() as u64 + 1) as usize;
     let mut moments: Vec<_> = (0..wanted)
         .map(|_| match numbers.below(4) {
@@ -139,7 +140,12 @@ fn nothing_is_lost(name: &str, kind: Kind, images: u64, workload: u64) {
             let wanted = workload.min(all - done);
             match look(kind, work, wanted, seed, None) {
                 Ok(seen) => {
-                    println!("{kind:?}: {seen:?} in {:.1} s", began.elapsed().as_secs_f64());
+                    let Seen { requests, flushes, images, promised, found } = seen;
+                    println!(
+                        "{kind:?}: {requests} requests, {flushes} flushes; {images} images, \
+                         {promised} events promised, {found} found, in {:.1} s",
+                        began.elapsed().as_secs_f64()
+                    );
                 }
                 Err((image, broken)) => panic!(
                     "{kind:?}, image {image}: {broken}\nagain (its moments may be others): \
@@ -241,9 +247,8 @@ fn a_write_that_the_device_fails_is_not_forgotten() {
         let (times, seed) = (count("ANNALS_BLOCK_ERRORS", 10), seed());
         let began = Instant::now();
         let struck = strike_often(Kind::Ext4, work, times, seed, None);
-        let (struck, acknowledged) = struck.unwrap_or_else(|(time, broken)| {
-            panic!("ANNALS_SEED={seed}, time {time}: {broken}")
-        });
+        let (struck, acknowledged) = struck
+            .unwrap_or_else(|(time, broken)| panic!("ANNALS_SEED={seed}, time {time}: {broken}"));
         assert!(struck * 2 >= times, "only {struck} of {times} children met the error");
         let took = began.elapsed().as_secs_f64();
         println!("{struck} failed writes, {acknowledged} acknowledged before, in {took:.1} s");
@@ -300,31 +305,36 @@ fn a_sync_that_is_tried_again_is_caught() {
 fn a_failure_that_is_forgotten_is_caught() {
     errors_show("a_failure_that_is_forgotten_is_caught", Bug::PoisonForgotten, 40);
 }
+
+/// Why [`Bug::NoDirectorySync`] is not among what crash images of these show: a new file's
+/// own sync makes its name durable. On ext4 without a journal too, whose images can be
+/// mounted after a flush, since nothing is half done there.
 #[test]
-fn a_1() {
-    images_show("a_1", Bug::TailNotCut, 300);
-}
-#[test]
-fn a_2() {
-    images_show("a_2", Bug::NoDirectorySync, 300);
-}
-#[test]
-fn a_3() {
-    images_show("a_3", Bug::PublishBeforeDurable, 300);
-}
-#[test]
-fn a_4() {
-    images_show("a_4", Bug::RecoveredNotSynced, 300);
-}
-#[test]
-fn a_5() {
-    images_show("a_5", Bug::SyncDoesNothing, 300);
-}
-#[test]
-fn a_6() {
-    images_show("a_6", Bug::CloseForgetsBuffered, 300);
-}
-#[test]
-fn a_7() {
-    images_show("a_7", Bug::CursorAheadOfSync, 300);
+fn a_file_that_is_synced_keeps_its_name_on_ext4_and_xfs() {
+    let name = "a_file_that_is_synced_keeps_its_name_on_ext4_and_xfs";
+    let programs = ["mkfs.ext4", "mkfs.xfs", "/dev/fuse", "/dev/loop-control"];
+    alone(name, &programs, |work| {
+        for kind in [Kind::Ext4, Kind::Ext4WithoutJournal, Kind::Xfs] {
+            let recorder = disk(kind, work);
+            let mut synced = Vec::new();
+            {
+                let mounted = Mounted::image(kind, &recorder.live(), &work.join("file-system"));
+                for n in 0..8_u8 {
+                    let path = mounted.path().join(n.to_string());
+                    fs::write(&path, vec![n; 10_000]).unwrap();
+                    fs::File::open(&path).unwrap().sync_all().unwrap();
+                    synced.push(recorder.count());
+                }
+            }
+            let requests = recorder.take();
+            images::each(&recorder, &requests, &synced, &mut Numbers::new(1), |left| {
+                let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
+                for (file, _) in (0..).zip(&synced).filter(|(_, at)| **at <= left.told) {
+                    let found = fs::read(mounted.path().join(file.to_string()));
+                    assert_eq!(found.unwrap(), vec![file; 10_000], "{kind:?}, {left:?}");
+                }
+                true
+            });
+        }
+    });
 }

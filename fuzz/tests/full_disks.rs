@@ -84,7 +84,10 @@ impl Writer {
     fn is_whole(&self, log: &Reader, more: u64) {
         let events = log.read("s-1").collect().unwrap();
         let found = events.len() as u64;
-        assert!((self.acknowledged..=self.acknowledged + more).contains(&found), "{found} {self:?}");
+        assert!(
+            (self.acknowledged..=self.acknowledged + more).contains(&found),
+            "{found} {self:?}"
+        );
         for (event, position) in events.iter().zip(1..) {
             let event = event.as_event();
             assert_eq!(event.position(), position);
@@ -232,6 +235,9 @@ fn fails(mounted: Mounted, writer: &mut Writer, log: &Path, strike: impl Fn(&Mou
     assert!(open.close().is_err(), "a close after {error}");
 }
 
+/// The device tells of some of the writes that it does not do, and not of others: Linux's
+/// loop device takes a write that found space for its first half only for a whole one (seen
+/// on Linux 6.18). So acknowledged events may be gone. Then the log says so.
 #[test]
 fn a_device_that_cannot_write_back_is_told_of() {
     let programs = ["mkfs.ext4", "e2fsck", "/dev/loop-control"];
@@ -251,8 +257,12 @@ fn a_device_that_cannot_write_back_is_told_of() {
         // It says by its status whether it mended something.
         drop(run("e2fsck", &["-f", "-y", image.to_str().unwrap()]));
         let _mounted = Mounted::image(Kind::Ext4, &image, &at);
-        let open = writer.open(&at.join("log"));
-        writer.is_whole(&open, 1);
+        match writer.options.open(at.join("log")) {
+            Ok(open) => writer.is_whole(&open, 1),
+            // What the device lost without a word is named, and is not a shorter log.
+            Err(Error::Corrupt(_) | Error::Io { .. }) => {}
+            Err(error) => panic!("{writer:?}: {error:?}"),
+        }
     });
 }
 

@@ -55,7 +55,7 @@ pub fn alone(name: &str, programs: &[&str], test: impl FnOnce(&Path)) {
     }
     if let Some(why) = missing(programs) {
         // Not `println`: what a test that passes prints is not shown.
-        writeln!(io::stderr(), "skipped: {name}: {why}").unwrap();
+        io::stderr().write_all(format!("skipped: {name}: {why}\n").as_bytes()).unwrap();
         return;
     }
     let mut inner = Command::new("unshare")

@@ -32,11 +32,20 @@ use super::recorder::pieces;
 /// What the file system was asked to do. A file is known by its number.
 #[derive(Debug, Clone)]
 pub enum Deed {
-    Write { file: u64, at: u64, bytes: Box<[u8]> },
-    Length { file: u64, len: u64 },
+    Write {
+        file: u64,
+        at: u64,
+        bytes: Box<[u8]>,
+    },
+    Length {
+        file: u64,
+        len: u64,
+    },
     /// Which files the names stand for from now on; none where one is removed.
     Names(Vec<(String, Option<u64>)>),
-    Sync { file: u64 },
+    Sync {
+        file: u64,
+    },
     SyncNames,
 }
 
@@ -351,14 +360,7 @@ impl Filesystem for Served {
         reply.ok();
     }
 
-    fn readdir(
-        &self,
-        _: &Call,
-        _: INodeNo,
-        _: FileHandle,
-        from: u64,
-        mut reply: ReplyDirectory,
-    ) {
+    fn readdir(&self, _: &Call, _: INodeNo, _: FileHandle, from: u64, mut reply: ReplyDirectory) {
         let asked = self.0.lock();
         let names = asked.state.names.iter().map(|(name, file)| (name.as_str(), *file));
         let here = INodeNo::ROOT.0;
