@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::io::{SharedWords, Storage, low_half};
 use crate::place::Place;
+use crate::planted::{self, Bug};
 use crate::record::layout::control as layout;
 use crate::record::layout::segment as segment_layout;
 use crate::segment::name;
@@ -24,11 +25,20 @@ const fn of(visibility: Visibility) -> usize {
     }
 }
 
-const fn places(visibility: Visibility) -> [usize; 2] {
+/// The word that counts how often an end was published.
+const fn turn_of(visibility: Visibility) -> usize {
     match visibility {
         Visibility::Durable => layout::DURABLE,
         Visibility::Written => layout::WRITTEN,
     }
+}
+
+/// The words of the pair of a turn, place and position: the next one is written into the
+/// other pair, so one that was read is whole if the turn is what it was.
+const fn pair_of(visibility: Visibility, turn: u64) -> [usize; 2] {
+    let [even, odd] = layout::PAIRS;
+    let at = turn_of(visibility) + if turn.is_multiple_of(2) { even } else { odd };
+    [at, at + 1]
 }
 
 /// The low and the high half.
@@ -127,10 +137,11 @@ impl Control {
     }
 
     fn put(&self, visibility: Visibility, (place, position): (Place, u64)) {
-        let [place_at, position_at] = places(visibility);
-        // In this order: whoever sees a position sees at least its place.
+        let turn = self.words.load(turn_of(visibility)).wrapping_add(1);
+        let [place_at, position_at] = pair_of(visibility, turn);
         self.words.store(place_at, place.to_bits());
         self.words.store(position_at, position);
+        self.words.store(turn_of(visibility), turn);
     }
 
     /// An end has moved.
@@ -149,7 +160,9 @@ impl Control {
         }
         // Those who still wait say so again. One who died has cost one call.
         self.readers.store(waiting, 0);
-        self.words.store(wake, self.words.load(wake).wrapping_add(1));
+        if !planted::active(Bug::WakeWordKept) {
+            self.words.store(wake, self.words.load(wake).wrapping_add(1));
+        }
         self.words.wake(wake);
     }
 
@@ -216,15 +229,19 @@ impl ControlView {
     /// durable end that it says. That holds until a writer has recovered, who wrote it again.
     pub(crate) fn has_failed(&self, log: u128) -> bool {
         let [low, high] = layout::LOG.map(|at| self.words.load(at));
-        self.words.load(layout::FAILED) != 0 && whole([low, high]) == log
+        self.words.load(layout::FAILED) == 1 && whole([low, high]) == log
     }
 
     /// How far the log is.
     pub(crate) fn end(&self, visibility: Visibility) -> (Place, u64) {
-        let [place, position] = places(visibility);
-        // In this order: the place is at least that of the position.
-        let position = self.words.load(position);
-        (Place::from_bits(self.words.load(place)), position)
+        let mut turn = self.words.load(turn_of(visibility));
+        loop {
+            let [place, position] = pair_of(visibility, turn).map(|at| self.words.load(at));
+            match self.words.load(turn_of(visibility)) {
+                same if same == turn => return (Place::from_bits(place), position),
+                newer => turn = newer,
+            }
+        }
     }
 
     /// Sleeps until an end has moved beyond `place`, or for `time`; may return early.
@@ -233,15 +250,23 @@ impl ControlView {
             [layout::WAITING, layout::WAKE].map(|pair| pair.get(of(visibility)).copied());
         let (Some(waiting), Some(wake)) = (waiting, wake) else { return };
         let before = low_half(self.words.load(wake));
+        let late = planted::active(Bug::ReaderNotedLate);
         let time = match &self.readers {
             Some(readers) => {
-                readers.store(waiting, 1);
+                if !late {
+                    readers.store(waiting, 1);
+                }
                 time
             }
             None => time.min(UNTOLD),
         };
-        // What moved in between may have seen nobody to wake.
-        if self.end(visibility).0 <= place {
+        // What moved in between may have seen nobody to wake. While another writer sets the
+        // words they say nothing yet, and it wakes all when they do.
+        let moved = self.said().is_some() && self.end(visibility).0 > place;
+        if !moved {
+            if let Some(readers) = self.readers.as_ref().filter(|_| late) {
+                readers.store(waiting, 1);
+            }
             self.words.wait(wake, before, time);
         }
     }
@@ -249,3 +274,44 @@ impl ControlView {
 
 /// How often a reader looks that cannot say that it waits.
 const UNTOLD: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::io::sim::SimStorage;
+
+    /// Found by the model `processes::reopened`: a writer had published and closed, and the
+    /// next one was still recovering. A reader that waited saw an end beyond its own, was not
+    /// to believe it, and looked again at once, over and over, for as long as that took.
+    #[test]
+    fn a_reader_sleeps_while_the_next_writer_recovers() {
+        let disk = SimStorage::new();
+        let (before, end) = (Place::new(1, 4096), Place::new(1, 8192));
+        let start = Start { log: 1, epoch: 2, durable: (before, 1), written: (before, 1) };
+        let first = Control::set_up(&disk, &start).unwrap();
+        let view = ControlView::open(&disk).unwrap();
+        first.publish(Visibility::Durable, end, 2);
+        first.close();
+        unsettle(&disk);
+        let time = Duration::from_millis(50);
+        let begin = Instant::now();
+        view.wait(Visibility::Durable, before, time);
+        assert!(begin.elapsed() >= time, "it did not sleep");
+        // What the next writer says ends the wait.
+        let start = Start { epoch: 3, durable: (end, 2), written: (end, 2), ..start };
+        let second = std::thread::scope(|threads| {
+            let waits = threads.spawn(|| {
+                let begin = Instant::now();
+                view.wait(Visibility::Durable, before, Duration::from_secs(60));
+                begin.elapsed()
+            });
+            std::thread::sleep(time);
+            let second = Control::set_up(&disk, &start);
+            assert!(waits.join().unwrap() < Duration::from_secs(30), "it was not woken");
+            second
+        });
+        assert!(second.is_ok());
+    }
+}

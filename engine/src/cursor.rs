@@ -2,7 +2,7 @@
 
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use crate::place::Place;
 use crate::read::filtered::Filtered;
 use crate::read::forward::Forward;
 use crate::read::{Events, Shared, locate};
+use crate::sync::Instant;
 use crate::time::Timestamp;
 use crate::visibility::Visibility;
 

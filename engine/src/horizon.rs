@@ -5,10 +5,10 @@
 use std::fmt::Debug;
 #[cfg(feature = "async")]
 use std::task::Context;
-use std::time::Instant;
 
 use crate::error::Result;
 use crate::place::Place;
+use crate::sync::Instant;
 use crate::visibility::Visibility;
 
 /// What a reader asks for.

@@ -139,6 +139,8 @@ pub use recovered::{Discarded, Recovery, TailReason};
 pub use repair::{Lost, RepairPlan, RepairStep, Repaired, apply_repair, plan_repair};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
+#[cfg(shuttle)]
+pub use sync::model;
 pub use time::{Occurred, Timestamp};
 pub use uuid::Uuid;
 pub use verify::{Finding, Report, verify};

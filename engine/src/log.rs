@@ -3,9 +3,6 @@
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
@@ -25,6 +22,8 @@ use crate::recovered::Recovery;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::recovery::{apply, create, view_of};
 use crate::segment::{ReadMode, name};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, channel};
 use crate::watermark::Watermark;
 
 /// An event log, open for appending and reading by any number of threads of this
@@ -341,7 +340,7 @@ fn find_or_create(
 fn start_threads(committer: &Arc<Committer>) -> Result<Vec<JoinHandle<()>>> {
     let start = |work: Box<dyn FnOnce(&Committer) + Send>| {
         let committer = Arc::clone(committer);
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("annals".to_owned())
             .spawn(move || work(&committer))
             .map_err(|error| Error::io("start a thread for", "the log", error))
@@ -349,7 +348,7 @@ fn start_threads(committer: &Arc<Committer>) -> Result<Vec<JoinHandle<()>>> {
     let flusher = start(Box::new(Committer::flush));
     committer.set_flusher();
     let flusher = flusher.inspect_err(|_| committer.stop_flusher())?;
-    let (sender, receiver) = crossbeam_channel::unbounded();
+    let (sender, receiver) = channel::unbounded();
     let worker = match start(Box::new(move |committer| committer.work(&receiver))) {
         Ok(worker) => worker,
         Err(error) => {

@@ -65,6 +65,46 @@ pub enum Bug {
     DivergedTooFar,
     /// Recovery writes only the last group again.
     LastGroupRewritten,
+    /// A group is done before its outcome is stored.
+    DoneBeforeOutcome,
+    /// Whether anybody goes on leading is found out under the lock and noted later.
+    LeadDropped,
+    /// The flusher goes before it has done what was ordered.
+    OrderLost,
+    /// Who waits says so after it has looked, not before.
+    WaitNotedLate,
+    /// Who waits is woken without the lock that it looks under.
+    WokenWithoutLock,
+    /// Of all who wait for the watermark one is woken.
+    OneWoken,
+    /// A place is announced before it stands there.
+    AnnouncedTooSoon,
+    /// A future is not looked after again when its waker stands there.
+    WakerTooLate,
+    /// What lies in the next segment is published before the one before it is sealed.
+    PublishedBeforeSealed,
+    /// A reader in another process says that it waits after it has looked.
+    ReaderNotedLate,
+    /// Readers in other processes are woken, and the word that they sleep on stays.
+    WakeWordKept,
+    /// A new log is used before the name of its first segment is durable.
+    FirstNameNotSynced,
+    /// Closing syncs neither what it makes durable nor its mark.
+    CloseMarkNotSynced,
+    /// Segments behind the end are left in place, and begun again over what they hold.
+    SpareNotZeroed,
+    /// Of several segments behind the end the next is removed before the removal of the
+    /// last one is durable.
+    RemovedBeforeSync,
+    /// Offsets are cut off: to 13 bits, so that the small segments of the tests show what
+    /// 32 bits would do to large ones.
+    OffsetCutOff,
+    /// A length is used before the checksum that covers it was looked at.
+    LengthBeforeCrc,
+    /// A write that finds no space is told as `Full` and goes on behind what it left.
+    HalfLeftByFull,
+    /// An error of the device is taken for the end of the log.
+    ErrorIsTheEnd,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]
@@ -106,6 +146,11 @@ mod switch {
 pub(crate) use switch::active;
 #[cfg(all(feature = "planted", debug_assertions))]
 pub use switch::{plant, plant_process};
+
+// A build without debug assertions has no fault, whatever features it has: were there a
+// switch, this would not compile.
+#[cfg(not(debug_assertions))]
+const _: () = assert!(!active(Bug::AcknowledgeBeforeSync));
 
 /// Whether the fault is planted: never, in this build.
 #[cfg(not(all(feature = "planted", debug_assertions)))]

@@ -77,7 +77,8 @@ impl Tail {
         self.first_position = first_position;
         self.previous_crc = crc;
         self.witnessed = self.durable.place;
-        self.sequence += 1;
+        // A forged slot may have said the last number; then the slots are as old as each other.
+        self.sequence = self.sequence.saturating_add(1);
         self.slot = 1;
     }
 }
@@ -92,7 +93,7 @@ pub(crate) fn write_slot(tail: &mut Tail, witness: &Witness) -> Result<()> {
         .map_err(|error| Error::io("write", &segment.name, error))?;
     segment.file().sync_data().map_err(|error| Error::io("sync", &segment.name, error))?;
     tail.slot = 1 - tail.slot;
-    tail.sequence += 1;
+    tail.sequence = tail.sequence.saturating_add(1);
     tail.witnessed = witness.durable;
     Ok(())
 }

@@ -3,13 +3,9 @@
 //!
 //! Readers load them without a lock; the writer wakes only if somebody waits.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 #[cfg(feature = "async")]
 use std::task::Context;
 use std::task::Waker;
-use std::time::Instant;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::control::Control;
 #[cfg(feature = "async")]
@@ -18,18 +14,37 @@ use crate::horizon::{Bound, Reach};
 use crate::io::Storage;
 use crate::place::Place;
 use crate::planted::{self, Bug};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, Ordering};
 use crate::visibility::Visibility;
+
+/// A place, and the position of the last event before it.
+#[derive(Debug)]
+struct Pair {
+    place: AtomicU64,
+    position: AtomicU64,
+}
+
+impl Pair {
+    const fn new(place: Place, position: u64) -> Self {
+        Self { place: AtomicU64::new(place.to_bits()), position: AtomicU64::new(position) }
+    }
+
+    fn place(&self) -> Place {
+        Place::from_bits(self.place.load(Ordering::SeqCst))
+    }
+}
 
 /// One published place. What the writer stores often is kept away from the rest.
 #[repr(align(128))]
 #[derive(Debug)]
 struct Level {
-    /// Stored before `position`, so that whoever sees a position sees at least its
-    /// place.
-    place: AtomicU64,
-    position: AtomicU64,
+    /// Counts what was published. The newest stands in the pair of this number, and the
+    /// next is written into the other one: so a pair that was read is whole, if this is
+    /// what it was.
+    turn: AtomicU64,
+    pairs: [Pair; 2],
     /// How many sleep or are about to, futures included. Raised before the last look at
-    /// `place`, read after storing it, both sequentially consistent: one of the
+    /// `turn`, read after storing it, both sequentially consistent: one of the
     /// two sides sees the other.
     waiting: AtomicUsize,
     sleepers: Mutex<Sleepers>,
@@ -46,8 +61,8 @@ struct Sleepers {
 impl Level {
     const fn new(place: Place, position: u64) -> Self {
         Self {
-            place: AtomicU64::new(place.to_bits()),
-            position: AtomicU64::new(position),
+            turn: AtomicU64::new(0),
+            pairs: [Pair::new(place, position), Pair::new(place, position)],
             waiting: AtomicUsize::new(0),
             sleepers: Mutex::new(Sleepers {
                 #[cfg(feature = "async")]
@@ -58,36 +73,61 @@ impl Level {
         }
     }
 
+    const fn pair(&self, turn: u64) -> &Pair {
+        let [even, odd] = &self.pairs;
+        if turn.is_multiple_of(2) { even } else { odd }
+    }
+
+    /// What was published last: who is handed what lies before the place finds the position
+    /// there too, and the other way round.
+    fn end(&self) -> (Place, u64) {
+        let mut turn = self.turn.load(Ordering::SeqCst);
+        loop {
+            let pair = self.pair(turn);
+            let end = (pair.place(), pair.position.load(Ordering::SeqCst));
+            // Twice published meanwhile, or the pair is whole.
+            match self.turn.load(Ordering::SeqCst) {
+                same if same == turn => return end,
+                newer => turn = newer,
+            }
+        }
+    }
+
     fn place(&self) -> Place {
-        Place::from_bits(self.place.load(Ordering::SeqCst))
+        self.end().0
     }
 
-    fn position(&self) -> u64 {
-        self.position.load(Ordering::Acquire)
-    }
-
+    /// Called by one thread at a time.
     fn publish(&self, place: Place, position: u64) {
         debug_assert!(place >= self.place());
-        self.place.store(place.to_bits(), Ordering::SeqCst);
-        self.position.store(position, Ordering::SeqCst);
+        let turn = self.turn.load(Ordering::SeqCst).wrapping_add(1);
+        if planted::active(Bug::AnnouncedTooSoon) {
+            self.turn.store(turn, Ordering::SeqCst);
+        }
+        let pair = self.pair(turn);
+        pair.place.store(place.to_bits(), Ordering::SeqCst);
+        pair.position.store(position, Ordering::SeqCst);
+        self.turn.store(turn, Ordering::SeqCst);
         self.wake();
-    }
-
-    /// As `publish`, by any thread, in any order.
-    fn raise(&self, place: Place, position: u64) {
-        self.place.fetch_max(place.to_bits(), Ordering::SeqCst);
-        self.position.fetch_max(position, Ordering::SeqCst);
     }
 
     fn wake(&self) {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
+        if planted::active(Bug::WokenWithoutLock) {
+            self.moved.notify_all();
+            return;
+        }
         // Taking the lock orders this after a sleeper that has looked and not yet slept.
         let mut sleepers = self.sleepers.lock();
         let futures = std::mem::take(&mut sleepers.futures);
         drop(sleepers);
-        self.moved.notify_all();
+        if planted::active(Bug::OneWoken) {
+            self.moved.notify_one();
+        } else {
+            self.moved.notify_all();
+        }
         self.waiting.fetch_sub(futures.len(), Ordering::SeqCst);
         futures.into_iter().for_each(|(_, waker)| waker.wake());
     }
@@ -115,8 +155,13 @@ impl Level {
 pub(crate) struct Watermark {
     durable: Level,
     written: Level,
-    /// Up to the last batch that an append was answered for before it was durable.
+    /// Up to the last group that was written and holds a batch that is answered for before
+    /// it is durable. Never within a group: a read that goes through the log could not end
+    /// there.
     acknowledged: Level,
+    /// Up to the last batch that anybody was told of: reads see it, and have it written
+    /// first if need be.
+    promised: AtomicU64,
     closed: AtomicBool,
     /// Nothing that is not written by now ever will be.
     failed: AtomicBool,
@@ -130,6 +175,7 @@ impl Watermark {
             durable: Level::new(place, position),
             written: Level::new(place, position),
             acknowledged: Level::new(place, position),
+            promised: AtomicU64::new(place.to_bits()),
             closed: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             control: Mutex::new(None),
@@ -143,7 +189,7 @@ impl Watermark {
 
     /// Position of the last durable event.
     pub(crate) fn position(&self) -> u64 {
-        self.durable.position()
+        self.durable.end().1
     }
 
     /// Up to where the log is written.
@@ -155,23 +201,12 @@ impl Watermark {
     pub(crate) fn bound(&self, reach: Reach) -> Bound {
         // Before the place that is read: it only grows, so nothing beyond it is lasting.
         let lasting = self.place();
-        let of = |level: &Level| {
-            // In this order: the place is at least that of the position.
-            let position = level.position();
-            (level.place(), position)
-        };
         let ahead = planted::active(Bug::CursorAheadOfSync);
-        let durable = of(if ahead { &self.written } else { &self.durable });
+        let durable = if ahead { self.written.end() } else { self.durable.end() };
         let (place, position) = match reach {
             Reach::Durable => durable,
-            Reach::Written => of(&self.written),
-            Reach::Acknowledged => {
-                let acknowledged = of(&self.acknowledged);
-                // What was answered for and cannot be written any more is gone.
-                let failed = self.failed.load(Ordering::SeqCst);
-                let there = if failed { acknowledged.min(of(&self.written)) } else { acknowledged };
-                durable.max(there)
-            }
+            Reach::Written => self.written.end(),
+            Reach::Acknowledged => durable.max(self.acknowledged.end()),
         };
         Bound { place, position, lasting }
     }
@@ -206,14 +241,21 @@ impl Watermark {
         self.mirror(Visibility::Written, place, position);
     }
 
-    /// An append was answered that is not durable.
+    /// A group was written of which something is answered for before it is durable. Called
+    /// by the leader alone, before the written end gets there.
     pub(crate) fn acknowledge(&self, place: Place, position: u64) {
-        self.acknowledged.raise(place, position);
+        self.acknowledged.publish(place, position);
     }
 
-    /// Whether something was answered for that is not written yet, and still can be.
+    /// Somebody is told of a batch that ends there, which may not be written.
+    pub(crate) fn promise(&self, place: Place) {
+        self.promised.fetch_max(place.to_bits(), Ordering::SeqCst);
+    }
+
+    /// Whether somebody was told of what is not written yet, and still can be.
     pub(crate) fn owes_a_write(&self) -> bool {
-        self.acknowledged.place() > self.written() && !self.failed.load(Ordering::SeqCst)
+        let promised = Place::from_bits(self.promised.load(Ordering::SeqCst));
+        promised > self.written() && !self.failed.load(Ordering::SeqCst)
     }
 
     /// Nothing will move any more: whoever waits is told.
@@ -264,7 +306,10 @@ impl Watermark {
         if level.place() > place {
             return true;
         }
-        level.waiting.fetch_add(1, Ordering::SeqCst);
+        let late = planted::active(Bug::WaitNotedLate);
+        if !late {
+            level.waiting.fetch_add(1, Ordering::SeqCst);
+        }
         let mut guard = level.sleepers.lock();
         let moved = loop {
             if level.place() > place {
@@ -272,6 +317,9 @@ impl Watermark {
             }
             if self.has_ended() {
                 break false;
+            }
+            if late {
+                level.waiting.fetch_add(1, Ordering::SeqCst);
             }
             match deadline {
                 None => level.moved.wait(&mut guard),
@@ -318,6 +366,9 @@ impl Watermark {
         drop(before);
         // What moved in between may have seen nobody to wake.
         let moved = level.place() > place || self.has_ended();
+        if moved && planted::active(Bug::WakerTooLate) {
+            return false;
+        }
         if moved {
             level.leave(seat);
         }

@@ -333,3 +333,25 @@ fn a_process_that_inherited_the_log_can_neither_read_nor_close_it() {
     assert!(matches!(log.contains(annals::Uuid::nil()), Err(Error::Forked { .. })));
     assert!(matches!(log.close(), Err(Error::Forked { .. })));
 }
+
+/// Found by the sweep of failing calls: the directory's sync failed while a log was made,
+/// and so did the removal of the segment that was to follow. The next opening found a
+/// segment with a header and took it for a log. Its own sync of the directory had nothing
+/// left to do, and a power cut took the name, with everything appended by then.
+#[test]
+fn a_new_log_whose_name_could_not_be_synced_is_made_again() {
+    for call in 1..20 {
+        let disk = SimStorage::new();
+        let fault = Fault::new(Nth::Change(call), Failure::Device).times(Times::ForGood);
+        disk.fail(fault);
+        let made = open(&disk);
+        disk.clear_faults();
+        disk.kill();
+        drop(made);
+        let log = open(&disk).unwrap();
+        log.append(&batch("a", 1)).unwrap();
+        disk.power_cut(annals::io::sim::LoseAll);
+        drop(log);
+        assert_eq!(open(&disk).unwrap().head(), 1, "call {call}");
+    }
+}

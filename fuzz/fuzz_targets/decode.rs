@@ -1,10 +1,10 @@
-//! The record-decode target for libFuzzer. Everything it does is in
-//! `annals_fuzz::decode`; run it with
-//! `cargo +nightly fuzz run decode --fuzz-dir fuzz --features libfuzzer`.
+//! The record-decode target for libFuzzer. Everything it does is in `annals_fuzz::targets::decode`.
 #![cfg_attr(feature = "libfuzzer", no_main)]
 
 #[cfg(feature = "libfuzzer")]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| annals_fuzz::decode::decode_any(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    annals_fuzz::targets::must_hold("decode", bytes);
+});
 
 #[cfg(not(feature = "libfuzzer"))]
 fn main() {

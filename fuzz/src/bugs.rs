@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 pub use annals::planted::Bug;
 
-use crate::explore::{Plan, explore, try_program};
+use crate::damage::{self, KINDS, Plan as DamagePlan};
+use crate::explore::{Plan, explore, try_program, try_recoveries};
 use crate::oracle::Broken;
 use crate::program::Program;
-use crate::{damage, faults, settled};
+use crate::{faults, settled};
 
 /// Whether this build can plant bugs: release builds have none of them.
 pub const CAN_PLANT: bool = cfg!(debug_assertions);
@@ -20,6 +21,8 @@ pub const CAN_PLANT: bool = cfg!(debug_assertions);
 pub enum Harness {
     /// Every crash of short and random programs.
     Explorer,
+    /// The explorer on one program, with crashes in every recovery.
+    Recovery(&'static str),
     /// Every call failing.
     Faults,
     /// Damaged logs.
@@ -29,7 +32,7 @@ pub enum Harness {
 }
 
 /// Every bug that can be planted, with the harness that must see it.
-pub const BUGS: [(Bug, Harness); 28] = [
+pub const BUGS: [(Bug, Harness); 36] = [
     (Bug::AcknowledgeBeforeSync, Harness::Explorer),
     (Bug::PublishBeforeDurable, Harness::Explorer),
     (Bug::NoDirectorySync, Harness::Explorer),
@@ -49,6 +52,14 @@ pub const BUGS: [(Bug, Harness); 28] = [
     (Bug::CursorAheadOfSync, Harness::Explorer),
     (Bug::EpochKept, Harness::Explorer),
     (Bug::DivergedTooFar, Harness::Explorer),
+    (Bug::FirstNameNotSynced, Harness::Faults),
+    (Bug::CloseMarkNotSynced, Harness::Explorer),
+    (Bug::SpareNotZeroed, Harness::Explorer),
+    (Bug::OffsetCutOff, Harness::Explorer),
+    (Bug::RemovedBeforeSync, Harness::Recovery("Rw Rw Rw")),
+    (Bug::HalfLeftByFull, Harness::Faults),
+    (Bug::ErrorIsTheEnd, Harness::Faults),
+    (Bug::LengthBeforeCrc, Harness::Damage),
     (Bug::LastGroupRewritten, Harness::Faults),
     (Bug::PoisonForgotten, Harness::Faults),
     (Bug::AnswerNotSettled, Harness::Threads),
@@ -117,14 +128,29 @@ pub fn look_for(bug: Bug, harness: Harness) -> Caught {
             let failure = failure.filter(|f| try_program(&f.shrunk, f.seed, None).is_ok());
             failure.map(|failure| failure.to_string())
         }
+        Harness::Recovery(text) => {
+            let program = text.parse::<Program>().map_err(|error| Broken::new("a program", error));
+            let tried = program.and_then(|program| try_recoveries(&program, 1, Some(bug)));
+            match tried {
+                Ok(tried) => {
+                    states = Some(tried);
+                    None
+                }
+                Err(broken) => Some(broken.to_string()),
+            }
+        }
         Harness::Faults => {
             let program: Result<Program, String> = faults::CANONICAL.parse();
             let program = program.map_err(|error| Broken::new("a program", error));
-            let swept = program.and_then(|program| faults::sweep(&program, Some(bug)));
-            swept.err().map(|broken| broken.to_string())
+            match program.map(|program| faults::sweep(&program, Some(bug))) {
+                Err(broken) => Some(broken.to_string()),
+                Ok(swept) => swept.err().map(|failure| failure.to_string()),
+            }
         }
         Harness::Threads => settled::answers_wait(Some(bug)).err().map(|b| b.to_string()),
-        Harness::Damage => damage::sweep(97, 1, Some(bug)).err().map(|broken| broken.to_string()),
+        Harness::Damage => damage::sweep(DamagePlan::Quick, &KINDS, Some(bug))
+            .err()
+            .map(|broken| broken.to_string()),
     };
     Caught { bug, harness, seen, states, took: began.elapsed() }
 }

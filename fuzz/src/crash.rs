@@ -294,6 +294,17 @@ pub fn once(log: &Arc<Log>, oracle: &mut Oracle, entry: Entry) -> Result<(), Bro
     }
 }
 
+/// The names that are made or removed and not durable, if there are several: a disk may
+/// take the later one first.
+fn names_pending(disk: &SimStorage) -> Vec<usize> {
+    let units = disk.pending_units().into_iter().enumerate();
+    let of_names =
+        |kind: &UnitKind| !matches!(kind, UnitKind::Sector { .. } | UnitKind::Length { .. });
+    let names: Vec<_> =
+        units.filter(|(_, unit)| of_names(&unit.kind)).map(|(place, _)| place).collect();
+    if names.len() > 1 { names } else { Vec::new() }
+}
+
 /// Opens the log and cuts the power at each call that this makes: whatever is left
 /// opens to the same state.
 fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
@@ -301,15 +312,23 @@ fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
     let (seen, expected) = (Arc::clone(&outcome), oracle.clone());
     disk.on_call(move |call, disk| {
         let mut outcome = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for fate in 0..3 {
+        let names = names_pending(disk);
+        for fate in 0..3 + names.len() {
             if outcome.1.is_err() {
                 return;
             }
             let after = disk.fork();
-            match fate {
-                0 => after.power_cut(LoseAll),
-                1 => after.power_cut(KeepAll),
-                _ => power_cut(&after, call.number),
+            match (fate, fate.checked_sub(3).and_then(|at| names.get(at))) {
+                (0, _) => after.power_cut(LoseAll),
+                (1, _) => after.power_cut(KeepAll),
+                (_, None) => power_cut(&after, call.number),
+                (_, Some(lost)) => {
+                    after.power_cut(
+                        |place, _: &Unit| {
+                            if place == *lost { Verdict::Lose } else { Verdict::Keep }
+                        },
+                    )
+                }
             }
             outcome.0 += 1;
             outcome.1 = must_open(&after, Reading::Pread)

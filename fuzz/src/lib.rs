@@ -5,7 +5,7 @@
 //! open, hold what an oracle outside it says, and go on. [`explore`] does that for
 //! all short programs and for random long ones, [`faults`] makes each call fail,
 //! [`settled`] has one thread rest on what another has in flight,
-//! [`damage`] hurts what is durable, [`decode`] feeds the log arbitrary bytes.
+//! [`damage`] hurts what is durable, [`targets`] are for fuzzing by coverage.
 //!
 //! * [`program`]: the language of steps
 //! * [`told`]: what is submitted
@@ -14,6 +14,7 @@
 //! * [`run`]: a program on a disk
 //! * [`crash`]: crash states and what must hold in them
 //! * [`check`]: reading a log in every way
+//! * [`history`]: many threads on one log, and whether what they were told can be
 //! * [`real`]: real directories, real processes, real crashes
 //!
 //! Nothing here is part of the log; it uses only what the log shows to everybody.
@@ -22,9 +23,9 @@ pub mod bugs;
 pub mod check;
 pub mod crash;
 pub mod damage;
-pub mod decode;
 pub mod explore;
 pub mod faults;
+pub mod history;
 pub mod marks;
 pub mod numbers;
 pub mod oracle;
@@ -32,4 +33,6 @@ pub mod program;
 pub mod real;
 pub mod run;
 pub mod settled;
+pub mod sweeps;
+pub mod targets;
 pub mod told;

@@ -1,6 +1,9 @@
 //! Long runs of the explorer: `annals-fuzz --states N --seconds N --seed S --steps N
 //! --threads N`, or one program again with `--program 'S R K' [--plant Bug]`.
+//!
+//! `annals-fuzz kill` kills children, which are this program as well: `annals-fuzz child`.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,21 +12,27 @@ use annals_fuzz::explore::{Plan, explore, try_program};
 use annals_fuzz::program::Program;
 use annals_fuzz::real::child::{self, ChildPlan};
 use annals_fuzz::real::kill::{self, KillPlan, Killed};
+use annals_fuzz::sweeps::{self, Sweep};
 
 const USAGE: &str = "annals-fuzz [--states N] [--seconds N] [--seed S] [--steps N] [--threads N]
             [--plant BUG] [--program 'S X B R N Z Q L M (each also with w or b behind it)
                         I J Y V C A O K T P<seed> D<call>.<seed>']
-            [--catch-all]";
+            [--faults all | --faults CALLS.N.ERROR.PARTIAL.once|good.mapped|pread]
+            [--beside all | --beside LOOK.CALLS.N.ERROR.PARTIAL.once|good.mapped|pread]
+            [--damage all | --damage KIND | --damage LOG.KIND.NUMBER] [--catch-all]
+annals-fuzz kill [--kills N] [--seconds N] [--seed S] [--parallel N] [--plant BUG]";
 
 struct Arguments {
     plan: Plan,
     program: Option<Program>,
     catch_all: bool,
+    /// A sweep, and which one of its runs, or all.
+    sweep: Option<(Sweep, String)>,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let mut plan = Plan::default();
-    let (mut program, mut catch_all) = (None, false);
+    let (mut program, mut catch_all, mut sweep) = (None, false, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--catch-all" {
@@ -49,10 +58,13 @@ fn arguments() -> Result<Arguments, String> {
                 plan.bug = Some(bug_named(&value).ok_or_else(unknown)?);
             }
             "--program" => program = Some(value.parse()?),
+            "--faults" => sweep = Some((Sweep::Faults, value)),
+            "--beside" => sweep = Some((Sweep::Beside, value)),
+            "--damage" => sweep = Some((Sweep::Damage, value)),
             _ => return Err(format!("{word} is not known")),
         }
     }
-    Ok(Arguments { plan, program, catch_all })
+    Ok(Arguments { plan, program, catch_all, sweep })
 }
 
 /// `annals-fuzz child DIRECTORY ...`: a program to be crashed, see `real::child`.
@@ -89,7 +101,7 @@ fn kill() -> Result<Killed, String> {
             _ => return Err(format!("{word} is not known")),
         }
     }
-    Ok(kill::run(&plan, |_| {}))
+    Ok(kill::run(&plan, |_| ControlFlow::Continue(())))
 }
 
 fn main() -> ExitCode {
@@ -127,7 +139,19 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let Arguments { plan, program, .. } = arguments;
+    let Arguments { plan, program, sweep, .. } = arguments;
+    if let Some((sweep, which)) = sweep {
+        return match sweeps::run(sweep, &which, program, plan.bug) {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(told) => {
+                println!("{told}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if let Some(program) = program {
         return match try_program(&program, plan.seed, plan.bug) {
             Ok(()) => {

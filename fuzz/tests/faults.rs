@@ -1,12 +1,21 @@
 //! Failing calls, full disks, and followers of a failed group.
 
-use annals_fuzz::faults::{CANONICAL, full_disk_heals, sweep};
+use annals_fuzz::faults::full::full_disk_heals;
+use annals_fuzz::faults::{CANONICAL, beside, sweep};
 
 #[test]
 fn no_failed_call_is_followed_by_a_lie() {
     let swept =
-        sweep(&CANONICAL.parse().unwrap(), None).unwrap_or_else(|broken| panic!("{broken}"));
-    println!("{} runs with a failing call, {} crash states after them", swept.runs, swept.states);
+        sweep(&CANONICAL.parse().unwrap(), None).unwrap_or_else(|failure| panic!("{failure}"));
+    let (runs, states, took) = (swept.runs, swept.states, swept.took.as_secs_f64());
+    println!("{runs} runs with a failing call, {states} crash states after them, {took:.1} s");
+    assert!(swept.runs > 5_400, "{swept:?}");
+}
+
+#[test]
+fn no_failed_call_of_a_reader_is_followed_by_a_lie() {
+    let swept = beside::sweep().unwrap_or_else(|broken| panic!("{broken}"));
+    println!("{} readers with a failing call, {:.1} s", swept.runs, swept.took.as_secs_f64());
     assert!(swept.runs > 500, "{swept:?}");
 }
 

@@ -36,6 +36,10 @@ enum Inject {
     Once(&'static str),
     /// The same, and every later one.
     Always(&'static str),
+    /// A write says that it has written so many bytes and has not. The rest is written,
+    /// and before anything is synced or told, that is the N-th time, the process is
+    /// killed. So the group that was on its way lacks its beginning.
+    Torn { bytes: usize, sync: usize, line: usize },
 }
 
 /// One run of the child.
@@ -53,8 +57,23 @@ impl fmt::Display for Case {
         match inject {
             Inject::Kill => write!(out, "inject={call}:signal=KILL:when={nth}"),
             Inject::Once(error) => write!(out, "inject={call}:error={error}:when={nth}"),
+            Inject::Torn { bytes, sync, line } => {
+                write!(out, "inject={call}:retval={bytes}:when={nth}")?;
+                write!(out, " -e inject=fdatasync:signal=KILL:when={sync}")?;
+                write!(out, " -e inject=write:signal=KILL:when={line}")
+            }
             Inject::Always(error) => write!(out, "inject={call}:error={error}:when={nth}+"),
         }
+    }
+}
+
+impl Case {
+    /// What strace is told.
+    fn words(&self) -> Vec<String> {
+        let mut words = vec!["-e".to_owned(), format!("trace=write,fdatasync,{}", self.call)];
+        words.push("-e".to_owned());
+        words.extend(self.to_string().split(' ').map(str::to_owned));
+        words
     }
 }
 
@@ -86,6 +105,8 @@ struct Ground {
     watched: Watched,
     /// By name, how many calls come before the child touches its log, and in all.
     counts: BTreeMap<&'static str, (usize, usize)>,
+    /// The writes of groups: the how-manieth call, and what comes of it if it is torn.
+    groups: Vec<(usize, Inject)>,
 }
 
 impl Ground {
@@ -112,21 +133,22 @@ impl Ground {
     /// Where there is no log yet; or why that cannot be done here.
     fn empty() -> Result<Self, String> {
         let (watched, counts) = (Watched::new(SEED), BTreeMap::new());
-        Self { left: None, watched, counts }.counted()
+        Self { left: None, watched, counts, groups: Vec::new() }.counted()
     }
 
-    /// What a child left that was killed before one of its writes.
+    /// What a child left that was killed while a group was on its way: a torn tail.
     fn left(&self) -> Result<Self, String> {
         let home = directory(format!("left-{}", RUNS.fetch_add(1, Ordering::Relaxed)));
         let log = self.make(&home);
-        let words = ["-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=KILL:when=70"];
-        let words = words.map(str::to_owned);
+        let (nth, inject) = self.groups[self.groups.len() * 2 / 3 | 1];
+        let words = Case { call: "pwrite64", inject, nth, bug: None }.words();
         let output = self.strace(&log, &home.join("trace"), &words, None).output().unwrap();
         let mut watched = self.watched.clone();
         watched.feed(&output.stdout);
         assert!(watched.counts.acknowledged > 20, "{:?}", watched.counts);
         watched.pass(End::Kill);
-        Self { left: Some(log), watched, counts: BTreeMap::new() }.counted()
+        let counts = BTreeMap::new();
+        Self { left: Some(log), watched, counts, groups: Vec::new() }.counted()
     }
 
     /// The child under strace.
@@ -167,6 +189,16 @@ impl Ground {
                 *all += 1;
                 *before += usize::from(!touched);
             }
+            let writes = line.contains("pwrite64(") && line.contains(".seg>");
+            // Zeros, headers, witnesses and what is told of the end are no groups.
+            let group =
+                writes && !["\"\\0\\0", "ANNALS", "\"witness"].iter().any(|w| line.contains(w));
+            let len = line.rsplit("= ").next().and_then(|len| len.parse::<usize>().ok());
+            if let Some(len) = len.filter(|_| group) {
+                let (sync, line) = (self.counts["fdatasync"].1 + 1, self.counts["write"].1 + 1);
+                let torn = [8, len / 2 & !7].map(|bytes| Inject::Torn { bytes, sync, line });
+                self.groups.extend(torn.map(|torn| (self.counts["pwrite64"].1, torn)));
+            }
         }
         Ok(self)
     }
@@ -183,6 +215,8 @@ fn directory(name: impl fmt::Display) -> PathBuf {
 struct Ran {
     /// The call was killed or failed.
     hit: bool,
+    /// Opening the log again cut a tail.
+    torn: bool,
     acknowledged: u64,
 }
 
@@ -192,8 +226,7 @@ static RUNS: AtomicUsize = AtomicUsize::new(0);
 fn run(ground: &Ground, case: Case) -> Result<Ran, Broken> {
     let home = directory(RUNS.fetch_add(1, Ordering::Relaxed));
     let (log, trace) = (ground.make(&home), home.join("trace"));
-    let words =
-        ["-e".to_owned(), format!("trace=write,{}", case.call), "-e".to_owned(), case.to_string()];
+    let words = case.words();
     let output = ground.strace(&log, &trace, &words, case.bug).output().unwrap();
     let text = std::fs::read_to_string(&trace).unwrap();
     let killed = text.contains("+++ killed by SIGKILL");
@@ -214,7 +247,8 @@ fn run(ground: &Ground, case: Case) -> Result<Ran, Broken> {
         std::fs::remove_dir_all(&home).unwrap();
     }
     checked.map_err(|broken| broken.within(format!("kept {}", home.display())))?;
-    Ok(Ran { hit: killed || text.contains("(INJECTED)"), acknowledged })
+    let hit = killed || text.contains("(INJECTED)");
+    Ok(Ran { hit, torn: watched.counts.torn > 0, acknowledged })
 }
 
 /// After a failed write or sync of a segment, neither the batch that was on its way is
@@ -253,6 +287,7 @@ fn is_told(trace: &str) -> Result<(), Broken> {
 struct Swept {
     runs: usize,
     hit: usize,
+    torn: usize,
     acknowledged: u64,
     broken: Option<String>,
 }
@@ -272,11 +307,12 @@ fn sweep(ground: &Ground, cases: &[Case]) -> Swept {
                     match ran {
                         Ok(ran) => {
                             swept.hit += usize::from(ran.hit);
+                            swept.torn += usize::from(ran.torn);
                             swept.acknowledged += ran.acknowledged;
                         }
                         Err(broken) => {
                             let again = "cargo test -p annals-fuzz --test syscalls";
-                            let text = format!("{broken}\nagain: ANNALS_SYSCALLS={case} {again}");
+                            let text = format!("{broken}\nagain: ANNALS_SYSCALLS='{case}' {again}");
                             swept.broken.get_or_insert(text);
                             next.store(cases.len(), Ordering::Relaxed);
                         }
@@ -296,11 +332,15 @@ fn all_cases(ground: &Ground, most: usize, bug: Option<Bug>) -> Vec<Case> {
         let (before, all) = ground.counts[call];
         let once = errors.iter().copied().map(Inject::Once);
         // The standard library goes on for as long as it is interrupted.
-        let always = errors.iter().copied().filter(|error| *error != "EINTR").map(Inject::Always);
+        let for_good = |error: &&str| *error != "EINTR" && (ground.left.is_none() || most > 50);
+        let always = errors.iter().copied().filter(for_good).map(Inject::Always);
         for inject in once.chain(always).chain([Inject::Kill]) {
             let nths = before + 1..=all.min(before.saturating_add(most));
             cases.extend(nths.map(|nth| Case { call, inject, nth, bug }));
         }
+    }
+    for (nth, inject) in ground.groups.iter().copied().take(most) {
+        cases.push(Case { call: "pwrite64", inject, nth, bug });
     }
     cases
 }
@@ -323,16 +363,18 @@ fn no_call_that_is_the_last_or_fails_breaks_a_promise() {
         }
         let began = Instant::now();
         let swept = sweep(ground, &cases);
-        let Swept { runs, hit, acknowledged, broken } = &swept;
+        let Swept { runs, hit, torn, acknowledged, broken } = &swept;
         let took = began.elapsed().as_secs_f64();
         let on = if ground.left.is_some() { "what a killed child left" } else { "a new log" };
         println!(
-            "on {on}: {runs} runs, {hit} hit their call, {acknowledged} batches acknowledged, \
+            "on {on}: {runs} runs, {hit} hit their call, {torn} torn tails, \
+             {acknowledged} batches acknowledged, \
              {took:.1} s"
         );
         assert!(broken.is_none(), "{}", broken.as_deref().unwrap_or_default());
         // Not all, since a run may take another way; if none did, nothing was tried.
         assert!(hit * 10 >= runs * 9, "{swept:?}");
+        assert!(*torn > 10 || !asked.is_empty(), "{swept:?}");
     }
     for left in grounds.iter().filter_map(|ground| ground.left.as_deref()?.parent()) {
         std::fs::remove_dir_all(left).unwrap();

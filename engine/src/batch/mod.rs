@@ -20,8 +20,6 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use uuid::Uuid;
 
 pub(crate) use self::control::{Control, Subject};
@@ -35,6 +33,7 @@ use crate::expected::Expected;
 use crate::record::event::PayloadParts;
 use crate::record::key::Outcome;
 use crate::record::layout;
+use crate::sync::{AtomicBool, Ordering};
 
 /// An encoded event of a batch.
 #[derive(Debug, Clone, Copy)]

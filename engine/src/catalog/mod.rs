@@ -21,14 +21,13 @@ pub(crate) mod survey;
 pub(crate) mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use annals_index::Table;
-use parking_lot::RwLock;
 
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::segment::{ReadMode, Segment};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, RwLock};
 use entry::{Entry, Facts};
 use source::{SharedTable, Source};
 use view::View;

@@ -5,12 +5,12 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use annals_index::{Kind, Mark, RunError, Span, Table};
-use parking_lot::RwLock;
 
 use super::Catalog;
 use super::entry::Entry;
 use super::runs::{self, LoadedRun};
 use crate::error::Result;
+use crate::sync::RwLock;
 
 /// A table that the commit fills while readers look things up.
 pub(crate) type SharedTable = Arc<RwLock<Table>>;

@@ -1,11 +1,11 @@
 //! The standing flusher: leads for what nobody waits for, and makes durable what was
 //! not asked to be, when its time has come.
 
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
 
 use super::Committer;
+use crate::planted::{self, Bug};
+use crate::sync::{Condvar, Instant, Mutex};
 
 /// How soon the flusher looks again at what another leader is about to sync.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -68,6 +68,9 @@ impl Committer {
     pub(crate) fn flush(&self) {
         let mut orders = self.flusher.orders.lock();
         loop {
+            if orders.stop && planted::active(Bug::OrderLost) {
+                return;
+            }
             if std::mem::take(&mut orders.lead) {
                 drop(orders);
                 self.lead_on();

@@ -5,13 +5,12 @@ use std::task::Waker;
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
-
 use crate::committed::Durability;
 use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::horizon::Seat;
-use crate::sync::Signal;
+use crate::planted::{self, Bug};
+use crate::sync::{Mutex, Signal};
 
 const LEAD: u32 = 1;
 const DONE: u32 = 2;
@@ -75,6 +74,10 @@ impl Group {
 
     /// Settles the group and wakes all who wait for it.
     pub(super) fn settle(&self, outcome: Result<()>) {
+        if planted::active(Bug::DoneBeforeOutcome) {
+            self.done.set(DONE);
+            self.written.set(DONE);
+        }
         self.outcome.get_or_init(|| outcome);
         self.done.set(DONE);
         self.written.set(DONE);
@@ -150,7 +153,7 @@ impl Group {
         // Not under the lock: it may be the last that holds a task, and so another future.
         drop(before);
         // It may have been settled before the waker stood there.
-        if signal.get() == 0 {
+        if signal.get() == 0 || planted::active(Bug::WakerTooLate) {
             return Poll::Pending;
         }
         self.leave(seat);

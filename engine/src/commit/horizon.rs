@@ -2,7 +2,6 @@
 
 #[cfg(feature = "async")]
 use std::task::Context;
-use std::time::Instant;
 
 use super::Committer;
 use crate::committed::Durability;
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Horizon, Reach};
 use crate::place::Place;
+use crate::sync::Instant;
 
 impl Committer {
     /// Nothing more is there yet, or there never will be.

@@ -67,7 +67,9 @@ impl Committer {
         let before = tail.durable.place;
         let witnessed = before == tail.witnessed;
         let outcome = usable.and_then(|()| self.write(&mut pending, &mut tail));
-        if let Err(error) = &outcome {
+        if let Err(error) = &outcome
+            && !(planted::active(Bug::HalfLeftByFull) && matches!(error, Error::Full { .. }))
+        {
             self.poison(error);
         }
         let rolled = outcome.is_ok() && pending.opens.is_some();
@@ -105,6 +107,10 @@ impl Committer {
             (Some(_), Some(_)) => Next::Waiter,
             (Some(_), None) => Next::Flusher,
         };
+        if planted::active(Bug::LeadDropped) {
+            drop(queue);
+            queue = self.queue.lock();
+        }
         queue.leading = next != Next::Nobody;
         let buffer = written.into_buffer();
         if queue.buffers.len() < BUFFERS_KEPT && buffer.capacity() <= BUFFER_KEPT_BYTES {
@@ -148,10 +154,10 @@ impl Committer {
         if planted::active(Bug::PublishBeforeDurable) {
             self.watermark.publish(pending.end_place(), pending.position);
         }
-        segment
-            .file()
-            .write_all_at(bytes, at)
-            .map_err(|error| Error::io("write", &segment.name, error))?;
+        segment.file().write_all_at(bytes, at).map_err(|error| failed_write(segment, error))?;
+        if planted::active(Bug::PublishedBeforeSealed) {
+            self.watermark.publish_written(pending.end_place(), pending.position);
+        }
         if let Some(facts) = rolled {
             self.catalog.seal(segment.number - 1, facts);
             tail.opened(Arc::clone(segment), facts.next_position, facts.end_crc);
@@ -164,6 +170,9 @@ impl Committer {
             last_time: pending.time,
         };
         tail.open_ended = true;
+        if pending.since.is_some() {
+            self.watermark.acknowledge(tail.written.place, tail.written.position);
+        }
         self.watermark.publish_written(tail.written.place, tail.written.position);
         Ok(())
     }
@@ -177,7 +186,10 @@ impl Committer {
     }
 
     fn sync(&self, segment: &Segment) -> Result<()> {
-        if planted::active(Bug::AcknowledgeBeforeSync) {
+        if planted::active(Bug::AcknowledgeBeforeSync)
+            || planted::active(Bug::CloseMarkNotSynced)
+                && matches!(self.queue.lock().state, State::Closing)
+        {
             return Ok(());
         }
         let mut synced = segment.file().sync_data();
@@ -200,11 +212,12 @@ impl Committer {
         if tail.durable.place < tail.written.place && !planted::active(Bug::NoSyncAtRoll) {
             self.sync_tail(tail)?;
         }
+        let cut_off = if planted::active(Bug::OffsetCutOff) { (1 << 13) - 1 } else { u64::MAX };
         let header = SegmentHeader {
             log: self.catalog.log,
             number: pending.segment.number,
             first_position,
-            previous_end: tail.written.place.offset(),
+            previous_end: tail.written.place.offset() & cut_off,
             previous_crc: tail.written.last_crc,
             durable: tail.durable.place,
             created_at: self.catalog.storage.now(),
@@ -243,4 +256,14 @@ fn poisoned(error: Error) -> Error {
         Error::Io { operation, file, source } => Error::Poisoned { operation, file, source },
         other => other,
     }
+}
+
+/// Space was made before, so that a write that finds none is a failure like any other: part
+/// of it may stand there.
+fn failed_write(segment: &Segment, error: std::io::Error) -> Error {
+    if planted::active(Bug::HalfLeftByFull) && error.kind() == std::io::ErrorKind::StorageFull {
+        let file = segment.name.clone();
+        return Error::Full { file, bytes: 0, source: Arc::new(error) };
+    }
+    Error::io("write", &segment.name, error)
 }

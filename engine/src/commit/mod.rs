@@ -43,9 +43,6 @@ mod witness;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
-
 use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::catalog::source::SharedTable;
@@ -55,6 +52,8 @@ use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::key::Outcome;
 use crate::segment::Segment;
+use crate::sync::Mutex;
+use crate::sync::channel::Sender;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
 use flusher::Flusher;
@@ -63,7 +62,7 @@ pub(crate) use plan::Job;
 use prepare::Prepared;
 use queue::{Placed, Placement, Queue, Request, State};
 pub use ticket::Ticket;
-use waiting::{Role, Wait};
+use waiting::{Rests, Role, Wait};
 
 /// What does not change while the log is open.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +151,7 @@ impl Committer {
             Answer::Placed(placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
                 self.finish(placed.wait)?;
-                self.acknowledge(durability, placed.end, placed.last_position);
+                self.buffered(durability, placed.end);
                 Ok(committed)
             }
             Answer::Known { committed, rests } => {
@@ -176,30 +175,28 @@ impl Committer {
         match self.commit(batch, request)? {
             Answer::Placed(placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
-                let end = (placed.end, placed.last_position);
-                if durability == Durability::Buffered {
-                    self.acknowledge(durability, end.0, end.1);
-                }
+                self.buffered(durability, placed.end);
                 if placed.wait.role == Role::Lead && !self.flusher.lead() {
                     self.lead();
                 }
                 let Wait { group, level, .. } = placed.wait;
-                Ok(Ticket::new(Arc::clone(self), Some((group, level)), Ok(committed), Some(end)))
+                Ok(Ticket::new(Arc::clone(self), Some((group, level)), Ok(committed), None))
             }
             Answer::Known { committed, rests } => Ok(self.resting(rests, Ok(committed))),
             Answer::Refused { error, rests } => Ok(self.resting(rests, Err(error))),
         }
     }
 
-    fn resting(self: &Arc<Self>, rests: Option<Wait>, answer: Result<Committed>) -> Ticket {
-        let on = rests.map(|wait| {
+    fn resting(self: &Arc<Self>, rests: Option<Rests>, answer: Result<Committed>) -> Ticket {
+        let end = rests.as_ref().map(|rests| rests.end);
+        let on = rests.and_then(|rests| rests.wait).map(|wait| {
             // Whoever takes the ticket may never wait.
             if wait.role == Role::Lead && !self.flusher.lead() {
                 self.lead();
             }
             (wait.group, wait.level)
         });
-        Ticket::new(Arc::clone(self), on, answer, None)
+        Ticket::new(Arc::clone(self), on, answer, end)
     }
 
     /// Gives a batch its place, or finds out why it gets none.
@@ -214,7 +211,7 @@ impl Committer {
             queue.usable()?;
             let placement =
                 queue.place(batch, &prepared, &self.catalog, &self.settings, (request, now))?;
-            let rests = if placement.is_an_answer() { queue.rest_of(request) } else { None };
+            let rests = placement.is_an_answer().then(|| queue.rest_of(request));
             drop(queue);
             match placement {
                 Placement::Placed(placed) => {
@@ -234,13 +231,13 @@ impl Committer {
                 Placement::KnownKey(hit) => {
                     self.settle_all(Durability::Written, true)?;
                     let committed = self.first_outcome(batch, &hit, request.durability)?;
-                    let rests = self.queue.lock().rest_of(request);
+                    let rests = Some(self.queue.lock().rest_of(request));
                     return Ok(Answer::Known { committed, rests });
                 }
                 Placement::Partly(hit, id) => {
                     self.settle_all(Durability::Written, true)?;
                     let error = self.partly_known(&hit, id)?;
-                    let rests = self.queue.lock().rest_of(request);
+                    let rests = Some(self.queue.lock().rest_of(request));
                     return Ok(Answer::Refused { error, rests });
                 }
                 Placement::Known(hits) => {
@@ -249,7 +246,7 @@ impl Committer {
                     if let (Ok(first), Some(key)) = (&answer, batch.key()) {
                         return self.commit_key(key, first, request);
                     }
-                    let rests = self.queue.lock().rest_of(request);
+                    let rests = Some(self.queue.lock().rest_of(request));
                     return Ok(match answer {
                         Ok(committed) => Answer::Known { committed, rests },
                         Err(error) => Answer::Refused { error, rests },
@@ -290,15 +287,18 @@ impl Committer {
     }
 
     /// An answer that rests on what is in flight waits for its outcome: if that fails,
-    /// it was no answer.
-    fn settled(&self, rests: Option<Wait>) -> Result<()> {
-        match rests {
+    /// it was no answer. What it tells of is seen by reads from then on.
+    fn settled(&self, rests: Option<Rests>) -> Result<()> {
+        let Some(Rests { wait, end }) = rests else { return Ok(()) };
+        match wait {
             Some(wait) if planted::active(Bug::AnswerNotSettled) && wait.role == Role::Wait => {
-                Ok(())
+                return Ok(());
             }
-            Some(wait) => self.finish(wait),
-            None => Ok(()),
+            Some(wait) => self.finish(wait)?,
+            None => {}
         }
+        self.watermark.promise(end);
+        Ok(())
     }
 
     /// Everything that was placed by now gets this safe; with `exactly`, what was
@@ -322,10 +322,11 @@ impl Committer {
         self.settle_all(Durability::Durable, true)
     }
 
-    /// An append that is not durable was answered.
-    fn acknowledge(&self, durability: Durability, end: Place, position: u64) {
-        if durability < Durability::Durable {
-            self.watermark.acknowledge(end, position);
+    /// A batch is answered for when it is in memory, if no more was asked for: reads see it
+    /// from then on. Whoever writes it sees to the other levels.
+    fn buffered(&self, durability: Durability, end: Place) {
+        if durability == Durability::Buffered {
+            self.watermark.promise(end);
         }
     }
 
@@ -363,10 +364,10 @@ enum Answer {
     /// Nothing was written: it is there already, or there is nothing to write.
     Known {
         committed: Committed,
-        rests: Option<Wait>,
+        rests: Option<Rests>,
     },
     Refused {
         error: Error,
-        rests: Option<Wait>,
+        rests: Option<Rests>,
     },
 }

@@ -1,7 +1,6 @@
 //! The group that is being filled: the bytes that one write will carry.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::group::Group;
 use crate::batch::{Batch, Control, Encoded, Subject};
@@ -15,6 +14,7 @@ use crate::record::key::{KeyHead, Outcome};
 use crate::record::layout::{batch as batch_layout, group as layout, segment as segment_layout};
 use crate::record::snapshot::SnapshotHead;
 use crate::segment::Segment;
+use crate::sync::Instant;
 
 /// Groups that grow beyond this take no more batches: the next one fills meanwhile.
 const FULL_BYTES: usize = 8 << 20;

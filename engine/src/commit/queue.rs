@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Settings;
 use super::answers::{
@@ -26,6 +25,7 @@ use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
+use crate::sync::Instant;
 
 /// Whether appends are taken.
 #[derive(Debug)]
@@ -51,8 +51,6 @@ pub(super) struct Request {
 pub(super) struct Placed {
     pub(super) wait: Wait,
     pub(super) first_position: u64,
-    /// Position of the last event in or before it.
-    pub(super) last_position: u64,
     /// Of each stream that the batch names, its version after it.
     pub(super) versions: Vec<u64>,
     /// Where it ends.
@@ -127,6 +125,8 @@ pub(super) struct Queue {
     pub(super) table: SharedTable,
     /// Where the next byte goes.
     pub(super) offset: u64,
+    /// Where the last batch ends, which may be in the segment before.
+    pub(super) end: Place,
     pub(super) next_position: u64,
     pub(super) last_time: i64,
     /// The next segment, if it is ready.
@@ -160,6 +160,7 @@ impl Queue {
             held_bytes: 0,
             undurable: false,
             not_durable_since: None,
+            end: Place::new(segment.number, offset),
             segment,
             table,
             offset,
@@ -376,16 +377,8 @@ impl Queue {
         {
             pending.seat = Some(request.durability);
         }
-        let end = Place::new(self.segment.number, self.offset);
-        Placed {
-            wait,
-            first_position,
-            last_position: self.next_position - 1,
-            versions,
-            end,
-            ahead: None,
-            starts_clock,
-        }
+        self.end = Place::new(self.segment.number, self.offset);
+        Placed { wait, first_position, versions, end: self.end, ahead: None, starts_clock }
     }
 
     /// A group of its own with the close mark, and where it ends.

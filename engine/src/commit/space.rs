@@ -6,8 +6,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
 use super::Committer;
 use super::plan::{Job, WAITING_MAX, segment_limit};
 use crate::committed::Durability;
@@ -16,6 +14,7 @@ use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{group, segment as layout};
 use crate::segment::{Segment, name};
+use crate::sync::channel::{Receiver, RecvTimeoutError};
 
 /// How much space an append makes at once when nobody made it before.
 const STEP_BYTES: u64 = 256 << 10;

@@ -47,8 +47,8 @@ pub struct Ticket {
     /// What it waits for; none if the answer is known.
     on: Option<(Arc<Group>, Durability)>,
     answer: Result<Committed>,
-    /// Where the batch ends, and its last position, if it was placed.
-    end: Option<(Place, u64)>,
+    /// What an answer without a place may tell of.
+    end: Option<Place>,
     /// Among the futures that wait for the same.
     #[cfg(feature = "async")]
     seat: Seat,
@@ -59,7 +59,7 @@ impl Ticket {
         committer: Arc<Committer>,
         on: Option<(Arc<Group>, Durability)>,
         answer: Result<Committed>,
-        end: Option<(Place, u64)>,
+        end: Option<Place>,
     ) -> Self {
         Self {
             committer,
@@ -89,12 +89,11 @@ impl Ticket {
         self.told()
     }
 
-    fn told(&mut self) -> Result<Committed> {
-        let answer = self.answer.clone()?;
-        if let Some((place, position)) = self.end {
-            self.committer.acknowledge(answer.durability(), place, position);
+    fn told(&self) -> Result<Committed> {
+        if let Some(end) = self.end {
+            self.committer.watermark.promise(end);
         }
-        Ok(answer)
+        self.answer.clone()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Who waits for what is in the queue, who leads, and what an answer rests on.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::group::Group;
 use super::pending::Pending;
 use super::queue::{Placement, Queue, Request};
 use crate::committed::Durability;
+use crate::place::Place;
 use crate::record::field::wide;
+use crate::sync::Instant;
 
 /// What a caller has to do with the group that it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,15 @@ pub(super) struct Wait {
     pub(super) group: Arc<Group>,
     pub(super) level: Durability,
     pub(super) role: Role,
+}
+
+/// What an answer without a place rests on.
+#[derive(Debug)]
+pub(super) struct Rests {
+    /// Until it is as safe as it must be; `None` if it is.
+    pub(super) wait: Option<Wait>,
+    /// Where the last batch ends that was placed before: the answer may tell of it.
+    pub(super) end: Place,
 }
 
 /// The group that is being written.
@@ -77,8 +87,9 @@ impl Queue {
     }
 
     /// What the answer to a request rests on.
-    pub(super) fn rest_of(&mut self, request: Request) -> Option<Wait> {
-        self.rest(request.durability, false, request.waits)
+    pub(super) fn rest_of(&mut self, request: Request) -> Rests {
+        let end = self.end;
+        Rests { wait: self.rest(request.durability, false, request.waits), end }
     }
 
     /// Everything that was placed gets durable, without anybody waiting for it. Returns

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use annals_index::Table;
-use parking_lot::RwLock;
 
 use super::origin::{Found, Origin};
 use super::{Active, Follower, State};
@@ -22,6 +21,7 @@ use crate::recovered::Recovery;
 use crate::recovery::view_of;
 use crate::segment::header::SegmentHeader;
 use crate::segment::{Extent, ReadMode, Segment, scan};
+use crate::sync::RwLock;
 use crate::visibility::Visibility;
 
 /// A log that was looked at.

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "async")]
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::origin::{self, Origin};
 use super::{ASK_EVERY, Follower, LOOK_EVERY, State, build};
@@ -13,6 +13,7 @@ use crate::error::{Damage, Result};
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Horizon, Reach};
 use crate::place::Place;
+use crate::sync::{Instant, thread};
 use crate::visibility::Visibility;
 
 /// How often it is looked while there is nobody who could wake.
@@ -124,7 +125,7 @@ impl Follower {
         drop(state);
         match waits_on {
             Some(view) => view.wait(visibility, place, time.min(LOOK_EVERY)),
-            None => std::thread::sleep(time.min(ALONE)),
+            None => thread::sleep(time.min(ALONE)),
         }
     }
 }

@@ -15,9 +15,7 @@ mod origin;
 mod waiters;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
+use std::time::Duration;
 
 use crate::catalog::Catalog;
 use crate::catalog::runs::Filling;
@@ -28,6 +26,7 @@ use crate::place::Place;
 use crate::record::walk::Walk;
 use crate::recovered::Recovery;
 use crate::segment::{ReadMode, Segment};
+use crate::sync::{Instant, Mutex};
 use crate::visibility::Visibility;
 use origin::Origin;
 

@@ -1,6 +1,6 @@
 //! From what the log's end is known: a writer's control file, or the segments.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::catalog::runs;
 use crate::control::{ControlView, Said};
@@ -10,6 +10,7 @@ use crate::place::Place;
 use crate::record::walk::Walk;
 use crate::recovery::analysis::{Analysis, How, analyse};
 use crate::segment::{ReadMode, Segment, scan};
+use crate::sync::{Instant, thread};
 use crate::visibility::Visibility;
 
 use super::End;
@@ -78,7 +79,7 @@ pub(super) fn find(
             Err(error) if tries >= patience + TRIES || !alive => return Err(error),
             Err(_) => {}
         }
-        std::thread::sleep(TRY_EVERY);
+        thread::sleep(TRY_EVERY);
     }
 }
 
@@ -107,7 +108,7 @@ fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>
     let epoch = last_epoch(storage);
     let Some(analysis) = read(storage, mode)? else { return Ok(Some(None)) };
     let end = (analysis.end.place, analysis.end.next_position - 1);
-    if let Some(durable) = failed_at(storage, &analysis) {
+    if let Some(durable) = failed_at(storage, &analysis)? {
         // After a failed sync the system may hold lost pages for clean: syncing them again
         // proves nothing. Only a writer can write them again.
         return Ok(Some(Some(Found::Segments(
@@ -123,11 +124,19 @@ fn settled(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Option<Found>
     Ok(Some(Some(Found::Segments(Box::new(analysis), Origin::Settled(end, epoch)))))
 }
 
-/// The durable end of a writer that could not make durable what stands behind it.
-fn failed_at(storage: &dyn Storage, analysis: &Analysis) -> Option<End> {
-    let view = ControlView::open(storage).ok()?;
-    let end = view.end(Visibility::Durable);
-    (view.has_failed(analysis.log) && end.0 <= analysis.end.place).then_some(end)
+/// The durable end of a writer that could not make durable what stands behind it. The
+/// file may be damaged: it can say that less is served than was found, and never less than
+/// the segments prove; and what stands there is theirs to say.
+fn failed_at(storage: &dyn Storage, analysis: &Analysis) -> Result<Option<End>> {
+    let Ok(view) = ControlView::open(storage) else { return Ok(None) };
+    let (place, _) = view.end(Visibility::Durable);
+    if !view.has_failed(analysis.log) || place > analysis.end.place {
+        return Ok(None);
+    }
+    match end_at(analysis, place.max(analysis.end.proven)) {
+        Err(Error::Corrupt(_)) => proven_end(analysis).map(Some),
+        end => end.map(Some),
+    }
 }
 
 /// Beside a writer that says nothing: up to the end that its groups and its witness prove.
@@ -143,7 +152,11 @@ fn read(storage: &dyn Storage, mode: ReadMode) -> Result<Option<Analysis>> {
 }
 
 fn proven_end(analysis: &Analysis) -> Result<End> {
-    let place = analysis.end.proven;
+    end_at(analysis, analysis.end.proven)
+}
+
+/// The end at a place up to which there are whole groups.
+fn end_at(analysis: &Analysis, place: Place) -> Result<End> {
     if place >= analysis.end.place {
         return Ok((analysis.end.place, analysis.end.next_position - 1));
     }

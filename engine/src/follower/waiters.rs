@@ -5,11 +5,10 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::{Follower, LOOK_EVERY};
 use crate::horizon::Seat;
 use crate::place::Place;
+use crate::sync::{Mutex, thread};
 use crate::visibility::Visibility;
 
 /// How long the thread sleeps on one level while others wait for the other.
@@ -53,9 +52,7 @@ impl Waiters {
         all.futures.push(Future { seat: seat.0, visibility, place, waker });
         if !all.served {
             let follower = Arc::downgrade(follower);
-            std::thread::Builder::new()
-                .name("annals".to_owned())
-                .spawn(move || serve(&follower))?;
+            thread::Builder::new().name("annals".to_owned()).spawn(move || serve(&follower))?;
             all.served = true;
         }
         Ok(())

@@ -91,7 +91,97 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # With an oracle
+//!
+//! The crashes above are one for each run. To look at many crashes of one run, watch it from
+//! outside: a hook is shown the disk before each change, copies of it are crashed, and
+//! what the program was told decides what must be there.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use std::sync::{Arc, Mutex};
+//! use annals::io::sim::{Seeded, SimStorage};
+//! use annals::{Background, Batch, Expected, Log, NewEvent, Options, Result};
+//!
+//! let open = |disk: &SimStorage| {
+//!     Options::new().background(Background::Inline).open_on(Arc::new(disk.clone()))
+//! };
+//! let disk = SimStorage::new();
+//! let log = open(&disk)?;
+//!
+//! // What the program was told, and what was found to be otherwise.
+//! let told = Arc::new(AtomicU64::new(0));
+//! let broken = Arc::new(Mutex::new(Vec::new()));
+//! let (known, found) = (Arc::clone(&told), Arc::clone(&broken));
+//! disk.on_call(move |call, disk| {
+//!     for seed in 0..4 {
+//!         let after = disk.fork();
+//!         after.power_cut(Seeded::new(seed));
+//!         let version = open(&after).and_then(|log| log.version("order-1"));
+//!         let least = known.load(Ordering::SeqCst);
+//!         // Everything acknowledged, and at most the one that is on its way.
+//!         let right = version.as_ref().is_ok_and(|version| (least..=least + 1).contains(version));
+//!         if let (false, Ok(mut found)) = (right, found.lock()) {
+//!             found.push(format!("{call:?}, seed {seed}: {version:?}, told {least}"));
+//!         }
+//!     }
+//! });
+//! for version in 0..10 {
+//!     let mut batch = Batch::new();
+//!     batch.write("order-1", Expected::Exact(version), [NewEvent::new("Changed")]);
+//!     log.append(&batch)?;
+//!     told.store(version + 1, Ordering::SeqCst);
+//! }
+//! disk.clear_hook();
+//! assert!(broken.lock().is_ok_and(|broken| broken.is_empty()), "{broken:?}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The [module](crate::io::sim) shows how to look at *every* state that a crash can leave.
+//!
+//! # Every call that can fail
+//!
+//! [`CallKind::failures`](crate::io::sim::CallKind::failures) says what each kind of call can
+//! report: EIO, ENOSPC, EDQUOT, EROFS, EMFILE, EINTR;
+//! [`Fault::partial`](crate::io::sim::Fault::partial) makes a write a short one. What a
+//! program was told must hold afterwards. What it was not told it can ask for again: ids say
+//! whether it is there.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use annals::io::sim::{CallKind, Fault, LoseAll, Nth, SimStorage};
+//! use annals::{Background, Batch, Expected, Log, NewEvent, Options, Result, Uuid};
+//!
+//! let open = |disk: &SimStorage| {
+//!     Options::new().background(Background::Inline).open_on(Arc::new(disk.clone()))
+//! };
+//! let place_order = |log: &Log| -> Result<()> {
+//!     let event = NewEvent::new("OrderPlaced").id(Uuid::from_u128(17));
+//!     log.append(Batch::new().write("order-1", Expected::Any, [event])).map(drop)
+//! };
+//! let mut runs = 0;
+//! for kind in CallKind::ALL {
+//!     for failure in kind.failures() {
+//!         for nth in 1.. {
+//!             let disk = SimStorage::new();
+//!             disk.fail(Fault::new(Nth::Of(kind, nth), *failure));
+//!             let outcome = open(&disk).and_then(|log| place_order(&log));
+//!             if disk.faults_struck() == 0 {
+//!                 break;
+//!             }
+//!             runs += 1;
+//!             disk.clear_faults();
+//!             disk.power_cut(LoseAll);
+//!             let log = open(&disk)?;
+//!             assert!(outcome.is_err() || log.version("order-1")? == 1, "{kind:?} {nth}");
+//!             place_order(&log)?;
+//!             assert_eq!(log.version("order-1")?, 1);
+//!         }
+//!     }
+//! }
+//! assert!(runs > 100);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Failing calls and full disks
 //!

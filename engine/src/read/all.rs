@@ -244,6 +244,8 @@ impl LogRead {
             let start = walk.offset();
             // Groups do not lie across the end of what lasts.
             let limit = if start < extent.lasting { extent.lasting } else { extent.limit };
+            // An index may say that something stands behind the end: there is nothing.
+            let limit = limit.max(start);
             let end = start.saturating_add(wanted).min(limit);
             let chunk = segment.part(start, end, Extent { limit, ..extent })?;
             let window = chunk.window();

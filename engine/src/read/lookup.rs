@@ -154,10 +154,10 @@ mod tests {
     use std::sync::Arc;
 
     use annals_index::{Table, TableEvent};
-    use parking_lot::RwLock;
 
     use super::*;
     use crate::filter::Filter;
+    use crate::sync::RwLock;
 
     #[test]
     fn the_rarest_condition_leads_and_many_postings_come_in_parts() {

@@ -258,7 +258,7 @@ pub(crate) mod witness {
 /// processes, in front of its witness slots; and those of the file in which readers say
 /// that they wait. What is stored often has 128 bytes to itself.
 pub(crate) mod control {
-    pub(crate) const MAGIC_WORD: u64 = u64::from_le_bytes(*b"\x89annals2");
+    pub(crate) const MAGIC_WORD: u64 = u64::from_le_bytes(*b"\x89annals3");
 
     pub(crate) const MAGIC: usize = 0;
     /// Odd while the words below are being set.
@@ -271,10 +271,13 @@ pub(crate) mod control {
     pub(crate) const CLOSED: usize = 8;
     /// A write or a sync failed: what is not durable may be lost though it can be read.
     pub(crate) const FAILED: usize = 9;
-    /// Place and position of the durable end.
-    pub(crate) const DURABLE: [usize; 2] = [16, 17];
+    /// Of the durable end: how often it was published; behind that two pairs of place and
+    /// position. The newest is in the first pair if the number is even, else in the second.
+    pub(crate) const DURABLE: usize = 16;
     /// The same of the written end.
-    pub(crate) const WRITTEN: [usize; 2] = [32, 33];
+    pub(crate) const WRITTEN: usize = 32;
+    /// Where a pair stands, counted from the number.
+    pub(crate) const PAIRS: [usize; 2] = [1, 3];
     /// Counted up to wake those who wait for the durable end, and for the written end.
     pub(crate) const WAKE: [usize; 2] = [48, 64];
     pub(crate) const WORDS: usize = 128;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::analysis::Analysis;
 use crate::catalog::entry::Entry;
 use crate::catalog::source::{SharedTable, Source};
 use crate::catalog::view::View;
+use crate::sync::RwLock;
 
 /// The segments and indexes as recovery found them, and the table that appends go on
 /// with.

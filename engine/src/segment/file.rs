@@ -5,14 +5,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::header::{Found, SegmentHeader};
 use super::name;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
+use crate::planted::{self, Bug};
 use crate::record::checksum::Seed;
 use crate::record::field::wide;
 use crate::record::head::RecordHead;
@@ -20,6 +18,7 @@ use crate::record::layout::{PAGE, segment as layout};
 use crate::record::walk::{
     EventSpan, Fault, KeySpan, RecordSpan, SnapshotSpan, WalkError, Window, record_at,
 };
+use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 
 /// How bytes are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,6 +333,11 @@ impl Segment {
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.part(offset, end, Extent { limit, ..extent })?;
+            if planted::active(Bug::LengthBeforeCrc)
+                && let Some(claimed) = chunk.window().from(offset).and_then(claimed_len)
+            {
+                drop(self.read(offset, offset + claimed));
+            }
             let read = record_at(&chunk.window(), self.seed, offset).map(|step| step.span());
             match read {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
@@ -384,4 +388,9 @@ impl Segment {
             cause,
         })
     }
+}
+
+/// What a head says of its payload, whatever its checksum says of that.
+fn claimed_len(head: &[u8]) -> Option<u64> {
+    crate::record::field::u32_at(head, crate::record::layout::head::PAYLOAD_LEN).map(u64::from)
 }

@@ -96,7 +96,9 @@ impl SegmentHeader {
             number: u64_at(bytes, layout::NUMBER)?,
             // Positions begin at 1: what comes before the first one is 0.
             first_position: u64_at(bytes, layout::FIRST_POSITION).filter(|first| *first > 0)?,
-            previous_end: u64_at(bytes, layout::PREVIOUS_END)?,
+            // Sealed or not, a file may say anything: no segment is longer than that.
+            previous_end: u64_at(bytes, layout::PREVIOUS_END)
+                .filter(|end| *end <= crate::place::OFFSET_MAX)?,
             previous_crc: u32_at(bytes, layout::PREVIOUS_CRC)?,
             durable: checked_place(durable_segment, durable_offset)?,
             created_at: i64_at(bytes, layout::CREATED_AT)?,
@@ -176,6 +178,16 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(SegmentHeader::read("f", &flipped).unwrap(), Found::Bad, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_header_that_says_an_end_where_no_segment_ends_is_bad() {
+        // It holds, and what it says would run over into the number of a segment.
+        let last = crate::place::OFFSET_MAX;
+        let bytes = SegmentHeader { previous_end: last, ..sample() }.encode();
+        assert!(matches!(SegmentHeader::read("f", &bytes).unwrap(), Found::Header(_)));
+        let bytes = SegmentHeader { previous_end: last + 1, ..sample() }.encode();
+        assert_eq!(SegmentHeader::read("f", &bytes).unwrap(), Found::Bad);
     }
 
     #[test]

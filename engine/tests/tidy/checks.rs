@@ -39,18 +39,34 @@ const RANKS: [(usize, &[&str]); 8] = [
 ];
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.
-const HOMES: [(&str, &[&str], &[&str]); 6] = [
+const HOMES: [(&str, &[&str], &[&str]); 5] = [
     // `map` names the type of what it maps, and opens nothing.
     ("fs", &["engine/src/", "index/src/"], &["engine/src/io/os.rs", "engine/src/io/map.rs"]),
     ("unsafe", &[""], &["engine/src/io/map.rs", BENCHES_MAP]),
     ("memmap2", &[""], &["engine/src/io/map.rs", BENCHES_MAP]),
     ("crc32fast", &["engine/src/"], &["engine/src/record/checksum.rs"]),
-    ("atomic_wait", &["engine/src/", "index/src/"], &["engine/src/sync.rs"]),
     ("bincode", &["engine/", "index/src/"], &["index/src/footer.rs", "index/src/layout.rs"]),
 ];
 
 /// The one module of the benches that maps files, for floors without the log.
 const BENCHES_MAP: &str = "benches/src/floors/map.rs";
+
+/// What threads wait for each other with, or see each other's stores by.
+const SYNCHRONISATION: [&str; 5] =
+    ["parking_lot", "crossbeam_channel", "atomic_wait", "std::thread", "core::sync"];
+
+/// What `std::sync` has without anything waiting in it.
+const NOT_WAITED_FOR: [&str; 3] = ["Arc", "Weak", "OnceLock"];
+
+/// Its one home: what is named elsewhere no model sees.
+const SYNC_HOME: &str = "engine/src/sync/";
+
+/// Synchronisation away from home: file, what it names, why.
+pub(crate) const SYNC_ELSEWHERE: [(&str, &str, &str); 3] = [
+    ("engine/src/io/map.rs", "std::sync", "words in a mapping, which are the system's"),
+    ("engine/src/io/map.rs", "std::thread", "waits for another process where it is not woken"),
+    ("engine/src/io/os.rs", "std::thread", "waits for a lock of the system"),
+];
 
 /// Parts of file names, and where they may stand in a literal. The storage makes the
 /// lock by itself, so it has to know that one name.
@@ -208,6 +224,35 @@ pub(crate) fn homes(source: &Source) -> Findings {
             source.code.iter().enumerate().filter(|(_, line)| words(line, word).next().is_some());
         findings
             .extend(lines.map(|(line, _)| source.at(line, format!("`{word}` outside its home"))));
+    }
+    findings
+}
+
+/// Locks, atomics, channels and threads that do not come from their home. Tests in the
+/// sources may have their own.
+pub(crate) fn synchronisation(source: &Source, used: &Used) -> Findings {
+    if !source.within(&["engine/src/"]) || source.within(&[SYNC_HOME]) {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (line, code) in source.product_code() {
+        let named = SYNCHRONISATION.iter().find(|word| words(code, word).next().is_some());
+        // The path, and whatever of it is imported, in braces or not.
+        let of_std = words(code, "std::sync").flat_map(|at| {
+            let rest = code.get(at + "std::sync".len()..).unwrap_or_default();
+            let rest = rest.split(';').next().unwrap_or_default();
+            let names = rest.split(|c: char| !c.is_alphanumeric() && c != '_');
+            names.filter(|name| !name.is_empty()).take(if rest.starts_with("::{") { 9 } else { 1 })
+        });
+        let waits = of_std.into_iter().any(|name| !NOT_WAITED_FOR.contains(&name));
+        let Some(named) = named.copied().or(waits.then_some("std::sync")) else { continue };
+        let excepted = SYNC_ELSEWHERE
+            .iter()
+            .position(|(path, what, _)| source.path == *path && named == *what);
+        match excepted {
+            Some(at) => used.note(Some(("SYNC_ELSEWHERE", at))),
+            None => findings.push(source.at(line, format!("`{named}` outside `{SYNC_HOME}`"))),
+        }
     }
     findings
 }

@@ -68,6 +68,8 @@ fn each_fact_has_one_home() -> io::Result<()> {
     findings.extend(over_all(checks::file_names)?);
     findings.extend(over_all(|source| checks::layout(source, &used))?);
     findings.extend(used.idle("LAYOUT_ELSEWHERE", checks::LAYOUT_ELSEWHERE.len()));
+    findings.extend(over_all(|source| checks::synchronisation(source, &used))?);
+    findings.extend(used.idle("SYNC_ELSEWHERE", checks::SYNC_ELSEWHERE.len()));
     nothing(&findings);
     Ok(())
 }
@@ -172,6 +174,37 @@ fn facts_away_from_home_are_found() {
     assert_eq!(layout("engine/src/segment/header.rs", "read_at(b, 7); u32_at(b, head::END)"), "");
     let test = "fn f() {}\n#[cfg(test)]\nmod tests {\n    let x = u32_at(b, 7);\n}";
     assert_eq!(layout("engine/src/segment/header.rs", test), "");
+}
+
+#[test]
+fn synchronisation_away_from_home_is_found() {
+    let used = Used::default();
+    let said = |path: &str, text: &str| said(|s| checks::synchronisation(s, &used), path, text);
+    for text in [
+        "use parking_lot::Mutex;",
+        "let (a, b) = crossbeam_channel::unbounded();",
+        "std::thread::sleep(time);",
+        "use std::sync::atomic::{AtomicU64, Ordering};",
+        "use std::sync::{Arc, Mutex};",
+        "use std::sync::Condvar;",
+    ] {
+        assert!(said("engine/src/commit/lead.rs", text).contains("outside"), "{text}");
+        assert_eq!(said("engine/src/sync/real.rs", text), "");
+        assert_eq!(said("tools/src/main.rs", text), "");
+        let test = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n    {text}\n}}");
+        assert_eq!(said("engine/src/commit/lead.rs", &test), "");
+    }
+    for text in [
+        "use std::sync::{Arc, OnceLock};",
+        "fn f(a: std::sync::Weak<Self>) {}",
+        "use crate::sync::thread::{self, JoinHandle};",
+        "io::Error::other(std::sync::Arc::new(error))",
+    ] {
+        assert_eq!(said("engine/src/commit/lead.rs", text), "", "{text}");
+    }
+    assert_eq!(used.idle("SYNC_ELSEWHERE", 3).len(), 3);
+    assert_eq!(said("engine/src/io/os.rs", "std::thread::sleep(STEP);"), "");
+    assert_eq!(used.idle("SYNC_ELSEWHERE", 3).len(), 2);
 }
 
 #[test]

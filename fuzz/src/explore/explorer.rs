@@ -20,6 +20,7 @@ pub struct Explorer {
     states: AtomicU64,
     checks: AtomicU64,
     nested: AtomicU64,
+    nested_of: u64,
     seed: u64,
 }
 
@@ -44,8 +45,15 @@ impl Explorer {
             states: AtomicU64::new(0),
             checks: AtomicU64::new(0),
             nested: AtomicU64::new(0),
+            nested_of: NESTED_OF,
             seed,
         }
+    }
+
+    /// Crashes recovery in every state, and not in a few of them.
+    #[must_use]
+    pub fn every_recovery(self) -> Self {
+        Self { nested_of: 1, ..self }
     }
 
     /// How much it has looked at.
@@ -77,7 +85,7 @@ impl Explorer {
         let choice = digest(&(fingerprint, self.seed));
         Depth {
             probe: true,
-            nested: choice.is_multiple_of(NESTED_OF),
+            nested: choice.is_multiple_of(self.nested_of),
             again: (choice >> 24).is_multiple_of(AGAIN_OF),
             scan: (choice >> 8).is_multiple_of(SCAN_OF),
             close: choice & 1 << 32 == 0,

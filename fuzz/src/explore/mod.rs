@@ -131,6 +131,19 @@ pub fn try_program(program: &Program, seed: u64, bug: Option<Bug>) -> Result<(),
     outcome
 }
 
+/// Runs one program with every step looked at, and recovery crashed in every state that is
+/// found. Returns how many states there were.
+///
+/// # Errors
+/// The first promise that was broken.
+pub fn try_recoveries(program: &Program, seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
+    plant(bug);
+    let explorer = Arc::new(Explorer::new(seed).every_recovery());
+    let outcome = calmly(program, Arc::clone(&explorer) as _, 0);
+    plant(None);
+    outcome.map(|()| explorer.so_far().states)
+}
+
 /// Runs one program with no crashes but its own.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use annals::{
 
 use super::line::{Answer, Line};
 use super::writer::write;
-use crate::bugs::bug_named;
+use crate::bugs::{CAN_PLANT, bug_named};
 
 /// What a child does.
 #[derive(Debug, Clone)]
@@ -107,6 +107,7 @@ impl ChildPlan {
                 let found = LEVELS.iter().find(|(name, _)| *name == value);
                 self.level = found.ok_or_else(wrong)?.1;
             }
+            "--plant" if !CAN_PLANT => return Err("nothing can be planted here".to_owned()),
             "--plant" => self.bug = Some(bug_named(value).ok_or_else(wrong)?),
             _ => return Err(format!("{word} is not known")),
         }

@@ -73,7 +73,11 @@ impl Run {
         batch
     }
 
-    pub(super) fn append(&mut self, entry: Entry, level: Durability) -> Result<(), Broken> {
+    /// Appends a batch that no program has a letter for.
+    ///
+    /// # Errors
+    /// A broken promise.
+    pub fn append(&mut self, entry: Entry, level: Durability) -> Result<(), Broken> {
         let log = self.log()?;
         let batch = self.place(&entry);
         let answer = append(&log, &batch, level)?;

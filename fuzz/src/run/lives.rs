@@ -16,10 +16,10 @@ impl Run {
         if end == End::Cut {
             self.known().power_is_cut();
         }
-        let opened = match open(&self.disk, Reading::Mapped) {
+        let opened = match open(&self.disk, self.reading) {
             Err(_) if self.faulty => {
                 self.disk.clear_faults();
-                open(&self.disk, Reading::Mapped)
+                open(&self.disk, self.reading)
             }
             other => other,
         };

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use annals::io::sim::{Call, SimStorage};
-use annals::{Batch, Durability, Error, Expected, Log, NewEvent, Uuid};
+use annals::{Batch, Durability, Error, Expected, Log, NewEvent, Reading, Uuid};
 
 use crate::check::{FOREIGN, FOREIGN_BYTES, append, read_all};
 use crate::crash::power_cut;
@@ -69,6 +69,8 @@ pub struct Run {
     poisoned: bool,
     /// The process is to die within this step.
     dying: bool,
+    /// How the log reads.
+    reading: Reading,
 }
 
 impl std::fmt::Debug for Run {
@@ -130,6 +132,7 @@ impl Run {
             faulty: false,
             poisoned: false,
             dying: false,
+            reading: Reading::Mapped,
         }
     }
 
@@ -137,6 +140,12 @@ impl Run {
     #[must_use]
     pub fn faulty(self) -> Self {
         Self { faulty: true, ..self }
+    }
+
+    /// Says how the log is to read; mapped, unless this says otherwise.
+    #[must_use]
+    pub fn reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
     }
 
     /// Numbers the events from here on: another log with the same layout.

@@ -54,6 +54,28 @@ pub enum CallKind {
 }
 
 impl CallKind {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Exists,
+        Self::CreateDir,
+        Self::List,
+        Self::Open,
+        Self::Create,
+        Self::Rename,
+        Self::Remove,
+        Self::SyncDir,
+        Self::Lock,
+        Self::WriterAlive,
+        Self::Len,
+        Self::SetLen,
+        Self::Write,
+        Self::Read,
+        Self::SyncData,
+        Self::SyncAll,
+        Self::Map,
+        Self::Share,
+    ];
+
     /// Whether such a call can change what is written or what is durable.
     pub fn is_change(self) -> bool {
         match self {
@@ -165,6 +187,9 @@ pub struct Counts {
     pub bytes_written: u64,
     /// Bytes that slices of mappings showed.
     pub bytes_sliced: u64,
+    /// The largest buffer that a read was to fill, in bytes: the memory that somebody took
+    /// because a file said so.
+    pub largest_read: u64,
 }
 
 impl Counts {
@@ -226,7 +251,12 @@ impl Ledger {
     }
 
     pub(super) fn called(&mut self, call: &Call) {
-        self.both(&call.name, |counts| *counts.field(call.kind) += 1);
+        self.both(&call.name, |counts| {
+            *counts.field(call.kind) += 1;
+            if call.kind == CallKind::Read {
+                counts.largest_read = counts.largest_read.max(call.len);
+            }
+        });
     }
 
     pub(super) fn wrote(&mut self, name: &Arc<str>, bytes: usize) {

@@ -81,6 +81,56 @@ impl Failure {
     }
 }
 
+/// Calls that need a descriptor and take no space.
+const LOOKS: [Failure; 3] = [Failure::Device, Failure::TooManyFiles, Failure::Interrupted];
+
+/// Calls that make a name.
+const MAKES: [Failure; 6] = [
+    Failure::Device,
+    Failure::NoSpace,
+    Failure::Quota,
+    Failure::ReadOnly,
+    Failure::Interrupted,
+    Failure::TooManyFiles,
+];
+
+impl CallKind {
+    /// What such a call can report on Linux, over all its file systems: what a sweep lets it
+    /// fail with.
+    ///
+    /// | | for want of |
+    /// |---|---|
+    /// | EIO | nothing: all but mappings can report it |
+    /// | ENOSPC, EDQUOT | space: what makes or changes something, and the syncs that report what was put off; removing takes space too where a file system copies what it changes |
+    /// | EROFS | a file system that can be written: what changes something or opens for it; a sync, after an error that made it read-only |
+    /// | EMFILE | a descriptor: what opens something, the directory for its sync and lock included |
+    /// | EINTR | nothing: a signal came while it waited. Names that exist, and lengths that are asked for, are not waited for |
+    /// | ENOMEM | memory: mappings. It is [`Failure::Kind`] of [`io::ErrorKind::OutOfMemory`] |
+    ///
+    /// A short write is a fault with [`Fault::partial`].
+    ///
+    /// ```
+    /// use annals::io::sim::{CallKind, Failure};
+    /// assert!(CallKind::Write.failures().contains(&Failure::NoSpace));
+    /// assert!(!CallKind::Read.failures().contains(&Failure::NoSpace));
+    /// ```
+    pub const fn failures(self) -> &'static [Failure] {
+        use Failure::{Device, Interrupted, NoSpace, Quota, ReadOnly, TooManyFiles};
+        match self {
+            Self::Exists | Self::Len => &[Device],
+            Self::List | Self::Lock | Self::WriterAlive => &LOOKS,
+            Self::Open => &[Device, TooManyFiles, Interrupted, ReadOnly],
+            Self::Create | Self::SyncDir => &MAKES,
+            Self::CreateDir | Self::Rename | Self::Remove => &[Device, NoSpace, Quota, ReadOnly],
+            Self::SetLen | Self::Write | Self::SyncData | Self::SyncAll => {
+                &[Device, NoSpace, Quota, ReadOnly, Interrupted]
+            }
+            Self::Read => &[Device, Interrupted],
+            Self::Map | Self::Share => &[Failure::Kind(io::ErrorKind::OutOfMemory)],
+        }
+    }
+}
+
 /// Which call fails, counted from 1 and from when the fault was ordered. With a
 /// [`Fault::named`] only calls on that file count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

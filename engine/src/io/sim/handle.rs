@@ -7,8 +7,6 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::counts::{Call, CallKind};
 use super::directory::InodeId;
 use super::fault::Refusal;
@@ -17,6 +15,7 @@ use super::process::Life;
 use super::state::{Shared, State};
 use super::words::SimWords;
 use crate::io::{Mapping, SharedWords, StorageFile, StorageLock};
+use crate::sync::MutexGuard;
 
 /// One open file.
 pub(super) struct SimFile {

@@ -108,13 +108,83 @@
 //! later sync succeeds and does not make them durable, unless they were written
 //! again. That is what Linux does, and why a failed sync must not be retried.
 //!
+//! [`CallKind::failures`] says what each kind of call can report. A sweep takes every call,
+//! every error, once and for good, and asks after each what is left:
+//!
+//! ```
+//! use annals::io::Storage;
+//! use annals::io::sim::{CallKind, Fault, KeepAll, LoseAll, Nth, SimStorage, Times};
+//! use std::io::{ErrorKind, Result};
+//!
+//! /// The program under test: a file is replaced, and is the old one or the new one.
+//! fn replace(disk: &SimStorage, new: &[u8]) -> Result<()> {
+//!     let file = disk.create("settings.new")?;
+//!     file.write_all_at(new, 0)?;
+//!     file.sync_all()?;
+//!     disk.rename("settings.new", "settings")?;
+//!     disk.sync_dir()
+//! }
+//!
+//! let mut runs = 0;
+//! for kind in CallKind::ALL {
+//!     for failure in kind.failures() {
+//!         for times in [Times::Once, Times::ForGood] {
+//!             for nth in 1.. {
+//!                 let disk = SimStorage::new();
+//!                 disk.write_file("settings", b"old");
+//!                 disk.fail(Fault::new(Nth::Of(kind, nth), *failure).times(times));
+//!                 let outcome = replace(&disk, b"new");
+//!                 if disk.faults_struck() == 0 {
+//!                     // The program makes no such call any more.
+//!                     assert!(outcome.is_ok());
+//!                     break;
+//!                 }
+//!                 runs += 1;
+//!                 let (lost, kept) = (disk.fork(), disk.fork());
+//!                 lost.power_cut(LoseAll);
+//!                 kept.power_cut(KeepAll);
+//!                 for after in [disk, lost, kept] {
+//!                     let left = after.read_file("settings");
+//!                     // What it said stands; what it did not say may be either.
+//!                     let old = outcome.is_err() && left.as_deref() == Some(b"old");
+//!                     assert!(old || left.as_deref() == Some(b"new"), "{kind:?} {nth} {left:?}");
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! assert!(runs > 40);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! The [guide](crate::guide::testing) does the same with programs that embed a log.
+//!
+//! # What holds
+//!
+//! The same calls with the same seeds, faults and crashes give the same bytes, numbers and
+//! times, in every run and on every system. A power cut never takes what was synced, never
+//! leaves what was not written, and mixes nothing of two files. A call that was refused by a
+//! fault without [`partial`](Fault::partial) has changed nothing, but for a sync, which spoils
+//! what was pending. What a test does behind the program's back is no call: it is not
+//! counted and not shown to the hook.
+//!
+//! # What it costs
+//!
+//! A call takes a lock and some microseconds at most; a write copies the pages of 4 KiB that
+//! a fork still shares; a mapping copies the file. A fork costs the same for every size.
+//! Memory is what is written, once for each version of a sector that is pending. The
+//! log's own sweep runs a program of some 800 calls in 3 ms, and looks at about
+//! 6,000 crashed disks a second on each core.
+//!
 //! # What is simplified
 //!
 //! A removed file gives its space back at once. A failed sync keeps the written
 //! data readable; some file systems drop it. Units are sectors: a program that
 //! wants to be proof against any torn byte also runs with [`Verdict::Tear`]. A cut
 //! and an extension after it reach the disk in that order. Calls of several threads
-//! are taken one by one, and each is whole.
+//! are taken one by one, and each is whole. There is one directory, without links,
+//! permissions or times. Sectors have 512 bytes. Bytes do not rot by themselves:
+//! [`SimStorage::flip_bit`] and [`SimStorage::write_file`] do that.
 
 mod control;
 mod counts;
@@ -134,8 +204,8 @@ mod words;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::{AtomicU64, Ordering};
 use process::Life;
 use state::Shared;
 

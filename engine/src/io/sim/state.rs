@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
-
 use super::SimStorage;
 use super::counts::{Call, CallKind, Ledger};
 use super::directory::InodeId;
@@ -18,6 +16,7 @@ use super::disk::Disk;
 use super::fault::{Faults, Refusal, crashed};
 use super::numbers::{Draws, index};
 use super::process::{Life, Processes};
+use crate::sync::{Condvar, Mutex, MutexGuard, brief};
 
 /// What a hook is.
 pub(super) type Hook = dyn Fn(&Call, &SimStorage) + Send + Sync;
@@ -30,9 +29,9 @@ const TICK_NANOS: i64 = 1_000;
 
 /// Locks are taken in the order of the fields; hooks are called with none held.
 pub(super) struct Shared {
-    pub(super) hook: RwLock<Option<Arc<Hook>>>,
+    pub(super) hook: brief::RwLock<Option<Arc<Hook>>>,
     pub(super) state: Mutex<State>,
-    pub(super) ledger: Mutex<Ledger>,
+    pub(super) ledger: brief::Mutex<Ledger>,
     /// Told of each wake of a shared word and of each death: of changes of `state`.
     pub(super) woken: Condvar,
 }
@@ -72,7 +71,7 @@ impl Shared {
     }
 
     fn with(state: State) -> Self {
-        let (hook, ledger) = (RwLock::new(None), Mutex::new(Ledger::default()));
+        let (hook, ledger) = (brief::RwLock::new(None), brief::Mutex::new(Ledger::default()));
         Self { hook, state: Mutex::new(state), ledger, woken: Condvar::new() }
     }
 

@@ -5,14 +5,13 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::SimStorage;
 use super::counts::{Call, CallKind};
 use super::fault::Refusal;
 use super::handle::{SimFile, SimLock};
 use super::state::State;
 use crate::io::{Entry, EntryKind, LockError, Storage, StorageFile, StorageLock};
+use crate::sync::MutexGuard;
 
 /// Refuses what the real storage refuses: names that lead out of the directory.
 fn check_name(name: &str) -> io::Result<()> {

@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::directory::InodeId;
 use super::numbers::count;
 use super::process::Life;
 use super::state::{Shared, State};
 use crate::io::{SharedWords, low_half};
+use crate::sync::{Instant, thread};
 
 /// How long a dead process sleeps where a live one would wait: its threads are not
 /// to spin while they find out.
@@ -92,7 +93,7 @@ impl SharedWords for SimWords {
         let mut state = self.shared.state.lock();
         if !state.processes.alive(self.life) {
             drop(state);
-            std::thread::sleep(DEAD_SLEEP.min(timeout));
+            thread::sleep(DEAD_SLEEP.min(timeout));
             return;
         }
         if low_half(self.word(&state, index)) != expected {

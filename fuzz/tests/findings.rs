@@ -1,0 +1,46 @@
+//! What the fuzz targets found: the inputs that did, each with its story.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use annals_fuzz::targets::named;
+
+fn holds(target: &str, hex: &str) {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let input: Vec<_> = hex.as_bytes().chunks(2).map(byte).collect();
+    (named(target).unwrap().run)(&input).unwrap_or_else(|broken| panic!("{target}: {broken}"));
+}
+
+/// A run, with checksums that fit, said that a group stands behind the end of its segment.
+/// Reading backward went there: an assertion failed, where there is one, and otherwise the
+/// read was an error by luck.
+#[test]
+fn a_backward_read_from_a_place_behind_the_end_is_an_error() {
+    holds(
+        "run",
+        "1a89ae77a1dcc17085ba01b44705a104ba676462a50bcd548c8b768450afb99f61e1a24bf59e2383ed54f5f5\
+         975c75100cbce31c596a2efca1f825eb",
+    );
+}
+
+/// A segment header, with a checksum that fits, said that the segment before it ends where no
+/// segment can. Recovery made a place of that: an assertion failed, or the offset ran over
+/// into the segment's number.
+#[test]
+fn a_header_that_says_an_end_where_no_segment_ends_is_damage() {
+    holds(
+        "segments",
+        "a5b38c29f9f339b2f6406fd80872d84218a8b5849709e05dd4a183e84644c32a6fe70e5b16b99dc502dda277\
+         4c17c7f339b2f6406fd80872d84218a8b584970927f2083942241c95c10d570943c9995d98750da08c351ac8\
+         490f0016bb18917f4cb926aa29770b",
+    );
+}
+
+/// The words of a control file were shuffled: they said that a sync had failed and that
+/// nothing was durable, of a log that had been closed. A reader believed it, and served an
+/// empty log. `engine/tests/readers.rs` has the same by hand.
+#[test]
+fn a_shuffled_control_file_hides_nothing_from_a_reader() {
+    holds(
+        "derived",
+        "0276e257e7bcaa067380b828114eeb00e58c30f3c9cbdf7d098f7caeec066573b98fc970c7a94c4d",
+    );
+}
