@@ -3,6 +3,7 @@
 //!
 //! `annals-fuzz kill` kills children, which are this program as well: `annals-fuzz child`.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ fn kill() -> Result<Killed, String> {
             _ => return Err(format!("{word} is not known")),
         }
     }
-    Ok(kill::run(&plan, |_| {}))
+    Ok(kill::run(&plan, |_| ControlFlow::Continue(())))
 }
 
 fn main() -> ExitCode {

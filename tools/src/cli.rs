@@ -73,11 +73,12 @@ pub(crate) enum Command {
     Repair(Repair),
     /// Crash the log, again and again, and check what it promises.
     ///
-    /// On a simulated disk in memory: every program of a few steps, then
-    /// random ones; before each call that changes the disk every crash at that moment is
-    /// tried. The log must open, hold everything that was acknowledged, and go on. Ends
-    /// after the states or the time that were asked for, at the first broken promise (exit
-    /// code 1, with a line that runs it again), or at Ctrl-C.
+    /// On a simulated disk in memory: every program of a few steps, then random ones; before
+    /// each call that changes the disk every crash at that moment is tried. The log must
+    /// open, hold everything that was acknowledged, and go on. With `--kill` on real files:
+    /// processes are killed at random moments, life after life. Ends after the states, kills
+    /// or time that were asked for, at the first broken promise (exit code 1, with a line
+    /// that runs it again), or at Ctrl-C.
     Crashtest(Crashtest),
     /// Print what makes a shell complete commands and options.
     ///
@@ -86,6 +87,9 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Write manual pages: one for the program and one for each command.
     Man(Pages),
+    /// A process that `crashtest --kill` kills.
+    #[command(hide = true)]
+    CrashtestChild(Child),
     /// The process that the tour kills.
     #[command(hide = true)]
     DemoWriter(OneLog),
@@ -339,25 +343,41 @@ pub(crate) struct Crashtest {
     #[arg(long, value_name = "N", value_parser = seconds, group = "enough")]
     pub(crate) seconds: Option<Duration>,
     /// End when so many distinct crash states were looked at; all short programs are run in
-    /// any case [default: 100000].
+    /// any case. With `--kill`: when so many processes were killed [default: 100000; with
+    /// `--kill` 200].
     #[arg(long, value_name = "N", group = "enough")]
     pub(crate) states: Option<u64>,
     /// What everything random is drawn from.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Run all programs of up to so many steps first.
-    #[arg(long, value_name = "N", default_value_t = 3, conflicts_with = "program",
+    #[arg(long, value_name = "N", default_value_t = 3, conflicts_with_all = ["kill", "program"],
         value_parser = clap::value_parser!(u32).range(0..=6))]
     pub(crate) steps: u32,
-    /// How many threads work [default: one for each processor].
+    /// How many threads work, or processes are alive at a time [default: one for each
+    /// processor].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Run one program again, as it was printed with a failure.
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "enough")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["enough", "kill"])]
     pub(crate) program: Option<Program>,
+    /// Kill processes that write and read a log in a real directory.
+    #[arg(long)]
+    pub(crate) kill: bool,
+    /// Where the logs of those processes are made [default: the directory for temporary
+    /// files, and memory where the system has files there].
+    #[arg(long, value_name = "DIR", requires = "kill")]
+    pub(crate) dir: Option<PathBuf>,
     /// Put an error into the log on purpose, in builds that can.
     #[arg(long, value_name = "BUG", hide = true)]
     pub(crate) plant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Child {
+    /// What it is told to do.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
 }
 
 #[derive(Debug, Args)]

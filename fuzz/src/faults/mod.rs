@@ -30,7 +30,7 @@ use ways::{GONE, READS, Strike, WRITER, strikes};
 
 /// The program whose calls fail: it makes, extends, rolls, closes, dies and opens, also
 /// with a torn tail behind. Appends of all kinds and levels, alone and together.
-pub const CANONICAL: &str = "S Xw K Bb R M A O Sw Xw Y S Rb Bw R N T V O C Q Zb J K Lw A I Rw S Y \
+pub const CANONICAL: &str = "S K Xw Bb R M A O Sw Xw Y S Rb Bw R N T V O C Q Zb J K Lw A I Rw S Y \
                              Sb O Xw Sb J P5 M T Sw Sw";
 
 /// How many threads sweep.

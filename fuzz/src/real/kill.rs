@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -28,7 +29,7 @@ use crate::numbers::{Numbers, digest};
 use crate::oracle::{Broken, End};
 
 /// How many lives a directory sees.
-const LIVES: u64 = 20;
+pub const LIVES: u64 = 20;
 
 /// A child that does not open its log within this time is killed all the same.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -131,10 +132,11 @@ impl fmt::Display for Killed {
     }
 }
 
-/// Kills children until there were enough, or a promise is broken. `progress` hears of
-/// every kill.
-pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
+/// Kills children until there were enough, or a promise is broken, or `watch` has enough:
+/// it hears of every kill.
+pub fn run(plan: &KillPlan, watch: impl Fn(&Killed) -> ControlFlow<()> + Sync) -> Killed {
     let began = Instant::now();
+    let stop = AtomicBool::new(false);
     let killed = Mutex::new(Killed::default());
     let (begun, next) = (AtomicU64::new(0), AtomicU64::new(0));
     let count = |counts: Counts, while_opening: bool, early: u64| {
@@ -148,13 +150,15 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
         killed.torn += counts.torn;
         killed.early += early;
         killed.took = began.elapsed();
-        progress(&killed);
-        killed.failure.is_none()
+        if watch(&killed).is_break() || killed.failure.is_some() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        !stop.load(Ordering::Relaxed)
     };
     std::thread::scope(|scope| {
         for _ in 0..plan.parallel.max(1) {
             scope.spawn(|| {
-                let wanted = || began.elapsed() < plan.time;
+                let wanted = || began.elapsed() < plan.time && !stop.load(Ordering::Relaxed);
                 while wanted() && begun.fetch_add(LIVES, Ordering::Relaxed) < plan.kills {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let lives = LIVES.min(plan.kills - (number * LIVES).min(plan.kills));
@@ -171,7 +175,7 @@ pub fn run(plan: &KillPlan, progress: impl Fn(&Killed) + Sync) -> Killed {
                             let _left = fs::remove_dir_all(&failure.kept);
                         }
                     }
-                    begun.store(plan.kills, Ordering::Relaxed);
+                    stop.store(true, Ordering::Relaxed);
                 }
             });
         }

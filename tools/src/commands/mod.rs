@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
         Command::Repair(asked) => repair::run(&asked, &mut output)?,
         Command::Crashtest(asked) => crashtest::run(&asked, &mut output)?,
+        Command::CrashtestChild(asked) => crashtest::child(asked)?,
         Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,
         Command::Man(asked) => shell::man(asked.dir.as_deref(), &mut output)?,
     };

@@ -34,6 +34,13 @@ impl Progress {
         Self::new(total, known, unknown)
     }
 
+    /// Over kills: of how many, where that is known.
+    pub(crate) fn kills(total: Option<u64>) -> Self {
+        let known = "{bar:20} {human_pos} of {human_len} kills  {per_sec}";
+        let unknown = "{spinner} {human_pos} kills  {per_sec}";
+        Self::new(total, known, unknown)
+    }
+
     fn new(total: Option<u64>, known: &str, unknown: &str) -> Self {
         // Hidden by the target itself where there is no terminal.
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());

@@ -1,6 +1,8 @@
 //! `annals crashtest`: what it says when nothing breaks, and when something does.
 
-use crate::support::annals;
+use std::ffi::OsStr;
+
+use crate::support::{Room, annals};
 
 #[test]
 fn a_run_says_how_much_it_tried_and_the_same_seed_tries_the_same() {
@@ -47,6 +49,24 @@ fn a_broken_promise_is_told_with_a_line_that_shows_it_again() {
 }
 
 #[test]
+fn processes_are_killed_and_what_they_were_told_is_there() {
+    let room = Room::new();
+    let place = room.path("");
+    let arguments = ["crashtest", "--kill", "--states", "6", "--json", "--dir"];
+    let with_place = || arguments.iter().map(OsStr::new).chain([place.as_os_str()]);
+    let summary = annals(with_place()).fine().object();
+    assert_eq!((&summary["kills"], &summary["ok"]), (&6.into(), &true.into()), "{summary}");
+    assert!(summary["acknowledged"].as_u64().unwrap() > 0, "{summary}");
+    let left: Vec<_> = std::fs::read_dir(&place).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // It sees what breaks.
+    let bug = ["--plant", "WrittenBeforeWrite", "--states", "400"].map(OsStr::new);
+    let ran = annals(with_place().filter(|word| *word != "--states" && *word != "6").chain(bug));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(ran.objects()[0]["kind"], "failure");
+}
+
+#[test]
 fn wrong_arguments_are_told() {
     for wrong in [
         &["--states", "5", "--seconds", "5"][..],
@@ -54,6 +74,8 @@ fn wrong_arguments_are_told() {
         &["--plant", "Nothing"],
         &["--threads", "0"],
         &["--steps", "40"],
+        &["--kill", "--program", "S"],
+        &["--dir", "somewhere"],
     ] {
         let ran = annals([&["crashtest"], wrong].concat());
         assert_eq!(ran.code, 2, "{wrong:?}: {}", ran.stdout);
