@@ -323,11 +323,8 @@ fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
                 (1, _) => after.power_cut(KeepAll),
                 (_, None) => power_cut(&after, call.number),
                 (_, Some(lost)) => {
-                    after.power_cut(
-                        |place, _: &Unit| {
-                            if place == *lost { Verdict::Lose } else { Verdict::Keep }
-                        },
-                    )
+                    let keep = |at| if at == *lost { Verdict::Lose } else { Verdict::Keep };
+                    after.power_cut(|place, _: &Unit| keep(place));
                 }
             }
             outcome.0 += 1;
