@@ -3,6 +3,7 @@
 
 use annals::planted::Bug;
 use annals_fuzz::real::kill::{KillPlan, Killed, run};
+use std::ops::ControlFlow;
 
 fn plan(seed: u64) -> KillPlan {
     let child = [env!("CARGO_BIN_EXE_annals-fuzz"), "child"];
@@ -22,6 +23,7 @@ fn no_kill_breaks_a_promise() {
         if killed.kills.is_multiple_of(1000) {
             println!("{killed}");
         }
+        ControlFlow::Continue(())
     });
     println!("{killed}");
     if let Some(failure) = &killed.failure {
@@ -49,7 +51,8 @@ const SEEN: [Bug; 7] = [
 fn faults_that_are_planted_in_the_children_are_seen() {
     let mut missed = Vec::new();
     for bug in SEEN {
-        let killed = run(&KillPlan { kills: 100, bug: Some(bug), ..plan(1) }, |_| {});
+        let killed =
+            run(&KillPlan { kills: 100, bug: Some(bug), ..plan(1) }, |_| ControlFlow::Continue(()));
         let Some(failure) = &killed.failure else {
             missed.push(bug);
             continue;

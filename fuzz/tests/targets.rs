@@ -96,7 +96,7 @@ fn readers_verification_and_repair_take_any_bytes_calmly() {
 
 #[test]
 fn any_program_with_crashes_and_failing_calls_keeps_every_promise() {
-    replay("operations", 2_000);
+    replay("operations", 1_500);
 }
 
 /// Inputs that libFuzzer found for the planted bugs fail, so that what the other tests pass
