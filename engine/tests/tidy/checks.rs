@@ -62,11 +62,10 @@ const NOT_WAITED_FOR: [&str; 3] = ["Arc", "Weak", "OnceLock"];
 const SYNC_HOME: &str = "engine/src/sync/";
 
 /// Synchronisation away from home: file, what it names, why.
-pub(crate) const SYNC_ELSEWHERE: [(&str, &str, &str); 4] = [
+pub(crate) const SYNC_ELSEWHERE: [(&str, &str, &str); 3] = [
     ("engine/src/io/map.rs", "std::sync", "words in a mapping, which are the system's"),
     ("engine/src/io/map.rs", "std::thread", "waits for another process where it is not woken"),
     ("engine/src/io/os.rs", "std::thread", "waits for a lock of the system"),
-    ("engine/src/planted.rs", "std::sync", "a switch that tests turn, which models do not see"),
 ];
 
 /// Parts of file names, and where they may stand in a literal. The storage makes the
