@@ -110,7 +110,7 @@ pub enum Bug {
 #[cfg(all(feature = "planted", debug_assertions))]
 mod switch {
     use std::cell::Cell;
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::OnceLock;
 
     use super::Bug;
 
@@ -118,12 +118,8 @@ mod switch {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
-    /// Which one is planted everywhere, plus 1; 0 for none.
-    static EVERYWHERE: AtomicU8 = AtomicU8::new(0);
-
-    const fn number(bug: Bug) -> u8 {
-        bug as u8 + 1
-    }
+    /// What is planted in all threads.
+    static EVERYWHERE: OnceLock<Bug> = OnceLock::new();
 
     /// Plants a fault in the logs that this thread uses, or takes it out again.
     pub fn plant(bug: Option<Bug>) {
@@ -131,14 +127,15 @@ mod switch {
     }
 
     /// Plants a fault in all logs of this process, whichever thread uses them, those of
-    /// the logs themselves among them, or takes it out again.
-    pub fn plant_process(bug: Option<Bug>) {
-        EVERYWHERE.store(bug.map_or(0, number), Ordering::Relaxed);
+    /// the logs themselves among them. It stays for as long as the process lives, and
+    /// what was planted first stays alone.
+    pub fn plant_process(bug: Bug) {
+        EVERYWHERE.get_or_init(|| bug);
     }
 
     /// Whether the fault is planted here.
     pub(crate) fn active(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug) || EVERYWHERE.load(Ordering::Relaxed) == number(bug)
+        PLANTED.get() == Some(bug) || EVERYWHERE.get() == Some(&bug)
     }
 }
 

@@ -166,7 +166,7 @@ fn planted_bugs_are_seen_in_short_histories() {
 #[test]
 fn planted_bugs_are_seen_in_long_histories() {
     for bug in [Bug::AnswerNotSettled, Bug::CursorAheadOfSync, Bug::DedupeLostAtReopen] {
-        let seen = (1..20).find_map(|seed| {
+        let seen = (1..200).find_map(|seed| {
             let history = long(seed, 1_000, Some(bug));
             history.and_then(|history| check(&history)).err()
         });

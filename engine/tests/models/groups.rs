@@ -56,7 +56,7 @@ fn levels() {
     let threads = levels.map(|level| {
         let (log, disk) = (log.clone(), disk.clone());
         spawn(move || {
-            let mut append = || {
+            let append = || {
                 let committed = log.append_with(&one("s", Expected::Any), level).unwrap();
                 Promise::new(committed.first_position(), "s", committed.durability(), &disk)
             };

@@ -78,7 +78,9 @@ pub fn long(seed: u64, calls: usize, bug: Option<Bug>) -> Result<History, Broken
     plant(bug);
     let options = options(seed, bug).segment_bytes(1 << 20);
     let log = options.open_on(std::sync::Arc::new(disk.clone())).map_err(failed);
+    noise(&disk, seed);
     let recorded = log.and_then(|log| record(&log, Some(&disk), seed, &plan, Vec::new()));
+    disk.clear_hook();
     plant(None);
     recorded
 }

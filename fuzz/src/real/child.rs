@@ -45,6 +45,9 @@ pub struct ChildPlan {
     pub tail: bool,
     /// Closed and opened after so many batches of each writer; 0 for never.
     pub reopen_every: u32,
+    /// How long it waits after each promise that it tells, in microseconds: who listens
+    /// can note when it was told, before anything else happens.
+    pub pause: u32,
     /// A fault to plant.
     pub bug: Option<Bug>,
 }
@@ -64,6 +67,7 @@ impl ChildPlan {
             pread: false,
             tail: false,
             reopen_every: 0,
+            pause: 0,
             bug: None,
         }
     }
@@ -98,6 +102,7 @@ impl ChildPlan {
             "--events" => self.batches = number()?,
             "--segment-bytes" => self.segment_bytes = value.parse().map_err(|_| wrong())?,
             "--reopen-every" => self.reopen_every = number()?,
+            "--pause" => self.pause = number()?,
             "--level" => {
                 let found = LEVELS.iter().find(|(name, _)| *name == value);
                 self.level = found.ok_or_else(wrong)?.1;
@@ -123,6 +128,7 @@ impl ChildPlan {
         push("--level", &level.map_or("mixed", |(name, _)| *name));
         push("--segment-bytes", &self.segment_bytes);
         push("--reopen-every", &self.reopen_every);
+        push("--pause", &self.pause);
         if let Some(bug) = self.bug {
             push("--plant", &format!("{bug:?}"));
         }
@@ -155,6 +161,7 @@ const LEVELS: [(&str, Option<Durability>); 4] = [
 pub(super) struct Teller<'a> {
     out: Mutex<&'a mut (dyn Write + Send)>,
     ended: AtomicBool,
+    pause: Duration,
 }
 
 impl Teller<'_> {
@@ -167,6 +174,9 @@ impl Teller<'_> {
             .is_ok_and(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok());
         if !told {
             self.ended.store(true, Ordering::Relaxed);
+        }
+        if !self.pause.is_zero() && !matches!(line, Line::Submit(..)) {
+            std::thread::sleep(self.pause);
         }
         told
     }
@@ -184,8 +194,9 @@ impl Teller<'_> {
 /// was asked for is done.
 pub fn run(plan: &ChildPlan, out: &mut (impl Write + Send)) {
     #[cfg(debug_assertions)]
-    annals::planted::plant_process(plan.bug);
-    let teller = Teller { out: Mutex::new(out), ended: AtomicBool::new(false) };
+    plan.bug.into_iter().for_each(annals::planted::plant_process);
+    let pause = Duration::from_micros(plan.pause.into());
+    let teller = Teller { out: Mutex::new(out), ended: AtomicBool::new(false), pause };
     let mut done = 0;
     while done < plan.batches && !teller.ended() {
         let limit = match plan.reopen_every {
