@@ -140,7 +140,7 @@ impl Ground {
     fn left(&self) -> Result<Self, String> {
         let home = directory(format!("left-{}", RUNS.fetch_add(1, Ordering::Relaxed)));
         let log = self.make(&home);
-        let (nth, inject) = self.groups[self.groups.len() * 2 / 3 | 1];
+        let (nth, inject) = self.groups[(self.groups.len() * 2 / 3) | 1];
         let words = Case { call: "pwrite64", inject, nth, bug: None }.words();
         let output = self.strace(&log, &home.join("trace"), &words, None).output().unwrap();
         let mut watched = self.watched.clone();
@@ -196,7 +196,7 @@ impl Ground {
             let len = line.rsplit("= ").next().and_then(|len| len.parse::<usize>().ok());
             if let Some(len) = len.filter(|_| group) {
                 let (sync, line) = (self.counts["fdatasync"].1 + 1, self.counts["write"].1 + 1);
-                let torn = [8, len / 2 & !7].map(|bytes| Inject::Torn { bytes, sync, line });
+                let torn = [8, (len / 2) & !7].map(|bytes| Inject::Torn { bytes, sync, line });
                 self.groups.extend(torn.map(|torn| (self.counts["pwrite64"].1, torn)));
             }
         }
