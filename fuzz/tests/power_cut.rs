@@ -100,7 +100,8 @@ fn cut_often(
     let mut seen = Seen::default();
     let mut numbers = Numbers::new(seed);
     while seen.cuts < cuts {
-        kind.make(&image, kind.bytes());
+        // So large that no log fills it, however fast the machine is.
+        kind.make(&image, 4 * kind.bytes());
         let seed = numbers.next();
         let mut watched = Watched::new(seed);
         let lives = (1 + numbers.below(LIVES)).min(cuts - seen.cuts);
