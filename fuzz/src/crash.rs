@@ -323,16 +323,8 @@ fn crash_recovery(disk: &SimStorage, oracle: &Oracle) -> Result<u64, Broken> {
                 (1, _) => after.power_cut(KeepAll),
                 (_, None) => power_cut(&after, call.number),
                 (_, Some(lost)) => {
-<<<<<<< HEAD
                     let keep = |at| if at == *lost { Verdict::Lose } else { Verdict::Keep };
                     after.power_cut(|place, _: &Unit| keep(place));
-=======
-                    let fate = |place, _: &Unit| match place == *lost {
-                        true => Verdict::Lose,
-                        false => Verdict::Keep,
-                    };
-                    after.power_cut(fate);
->>>>>>> wt-targets
                 }
             }
             outcome.0 += 1;
