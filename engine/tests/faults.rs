@@ -355,3 +355,36 @@ fn a_new_log_whose_name_could_not_be_synced_is_made_again() {
         assert_eq!(open(&disk).unwrap().head(), 1, "call {call}");
     }
 }
+
+/// A sync of the next segment that finds no space is `Full`, and its file goes. Where it could
+/// not be removed, it was taken again as it was, and synced again: what the first sync had
+/// lost counted as clean by then, so a power cut took the length, with what stood there.
+#[test]
+fn a_segment_whose_sync_failed_is_not_synced_again() {
+    let mut struck = 0;
+    for kind in [CallKind::SyncAll, CallKind::SyncDir] {
+        for after in 0..4 {
+            let disk = SimStorage::new();
+            let log = open(&disk).unwrap();
+            let mut told = 0;
+            for _ in 0..after {
+                told += u64::from(log.append(&batch("a", 4 << 10)).is_ok());
+            }
+            disk.fail(Fault::new(Nth::Of(kind, 1), Failure::NoSpace));
+            disk.fail(Fault::new(Nth::Of(CallKind::Remove, 1), Failure::NoSpace));
+            for _ in 0..8 {
+                match log.append(&batch("a", 4 << 10)) {
+                    Ok(_) => told += 1,
+                    Err(Error::Full { .. } | Error::Poisoned { .. }) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            struck += disk.faults_struck();
+            disk.power_cut(annals::io::sim::LoseAll);
+            drop(log);
+            let log = open(&disk).unwrap_or_else(|error| panic!("{kind:?}, {after}: {error}"));
+            assert_eq!(log.head(), told, "{kind:?}, {after}");
+        }
+    }
+    assert!(struck > 4, "{struck}");
+}

@@ -166,13 +166,15 @@ impl Committer {
             move |error: io::Error| creation_error(operation, &name, error)
         };
         let file = match storage.create(&name) {
-            Ok(file) => file,
-            // A spare of an earlier life: recovery left it, and found it blank.
+            // One that failed and could not be removed. What a failed sync has lost of it
+            // counts as clean: another sync of the same file would prove nothing.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                storage.open(&name, true).map_err(failed("open"))?
+                storage.remove(&name).map_err(failed("remove"))?;
+                storage.create(&name)
             }
-            Err(error) => return Err(failed("create")(error)),
-        };
+            other => other,
+        }
+        .map_err(failed("create"))?;
         let secured = file.len().map_err(failed("stat"))?;
         let log = self.catalog.log;
         let spare = Segment::over(file, name.clone(), log, number, self.catalog.mode, secured);
