@@ -23,7 +23,7 @@
 //! * [`damage`]: what is durable is hurt
 //! * [`sweeps`]: either of these two, all of it or one run of it, as a line of text asks
 //! * [`settled`]: one thread rests on what another has in flight
-//! * [`format`]: the format on disk, as the document says it and not the log
+//! * [`format`](mod@format): the format on disk, as the document says it and not the log
 //! * [`targets`]: any bytes, for fuzzing by coverage
 //!
 //! Threads and machines:
