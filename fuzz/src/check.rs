@@ -12,6 +12,7 @@ use annals::{
     Background, Durability, Log, Options, OwnedEvent, Reader, Reading, Start, Uuid, verify,
 };
 
+use crate::format::SLOTS_RANGE;
 use crate::numbers::{narrow, wide};
 use crate::oracle::{Broken, Oracle};
 use crate::told::{SCHEMA, Shown, Told};
@@ -246,7 +247,7 @@ pub fn segments(disk: &SimStorage) -> BTreeMap<String, Vec<u8>> {
 
 /// A segment's bytes without those of its witness slots.
 pub fn without_slots(mut bytes: Vec<u8>) -> Vec<u8> {
-    let slots = 1024..3072.min(bytes.len());
+    let slots = SLOTS_RANGE.start..SLOTS_RANGE.end.min(bytes.len());
     if let Some(slots) = bytes.get_mut(slots) {
         slots.fill(0);
     }

@@ -40,19 +40,10 @@ use annals_fuzz::real::watch::Watched;
 use devices::child::{Running, learn};
 use devices::images;
 use devices::lives::{self, CHILD, Life};
+use devices::looks::{self, Images, Looked, Seen};
 use devices::mounts::{Kind, Mounted};
 use devices::recorder::{Recorder, Request};
 use devices::{alone, count, run, seed};
-
-/// What was seen.
-#[derive(Debug, Default)]
-struct Seen {
-    requests: usize,
-    flushes: usize,
-    images: u64,
-    promised: u64,
-    found: u64,
-}
 
 /// A recorder with a fresh file system on its disk.
 fn disk(kind: Kind, work: &Path) -> Recorder {
@@ -87,13 +78,7 @@ fn moments(requests: &[Request], lives: &[Life], wanted: u64, numbers: &mut Numb
 }
 
 /// Records and looks at so many images, or until something is broken.
-fn look(
-    kind: Kind,
-    work: &Path,
-    wanted: u64,
-    seed: u64,
-    bug: Option<Bug>,
-) -> Result<Seen, (u64, Broken)> {
+fn look(kind: Kind, work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Looked {
     let recorder = Arc::new(disk(kind, work));
     let base = Watched::new(seed);
     let lives = {
@@ -107,19 +92,19 @@ fn look(
     };
     let requests = recorder.take();
     let flushes = requests.iter().filter(|request| matches!(request, Request::Flush)).count();
-    let mut seen = Seen { requests: requests.len(), flushes, ..Seen::default() };
+    let recorded = format!("{kind:?}: {} requests, {flushes} flushes", requests.len());
+    let mut seen = Seen { recorded, ..Seen::default() };
     let mut numbers = Numbers::new(seed);
     let moments = moments(&requests, &lives, wanted, &mut numbers);
     let mut broken = None;
     images::each(&recorder, &requests, &moments, &mut numbers, |left| {
-        seen.images += 1;
         let mut watched = lives::watched_at(&base, left.told, &lives);
-        seen.promised = seen.promised.max(watched.durable());
+        seen.image(&watched);
         let mounted = Mounted::image(kind, &recorder.image(), &work.join("crashed"));
         let log = mounted.path().join("log");
         match recover(&mut watched, End::Cut, &log) {
             Ok(()) => seen.found += watched.counts.found,
-            Err(what) => broken = Some((seen.images, what.within(format!("{left:?}")))),
+            Err(what) => broken = Some((seen.images, what.within(format!("{kind:?}, {left:?}")))),
         }
         broken.is_none()
     });
@@ -130,43 +115,23 @@ fn programs(kind: Kind) -> [&'static str; 3] {
     [kind.program(), "/dev/fuse", "/dev/loop-control"]
 }
 
-/// Looks at so many images of one workload after the other.
-fn nothing_is_lost(name: &str, kind: Kind, images: u64, workload: u64) {
+/// Looks at so many images, or as many as the environment says.
+fn nothing_is_lost(name: &str, kind: Kind, otherwise: u64) {
+    let variable = "ANNALS_BLOCK_IMAGES";
+    let images = Images { variable, otherwise, workload: 200, file: "blocks" };
     alone(name, &programs(kind), |work| {
-        let (all, mut seed) = (count("ANNALS_BLOCK_IMAGES", images), seed());
-        let mut done = 0;
-        while done < all {
-            let began = Instant::now();
-            let wanted = workload.min(all - done);
-            match look(kind, work, wanted, seed, None) {
-                Ok(seen) => {
-                    let Seen { requests, flushes, images, promised, found } = seen;
-                    println!(
-                        "{kind:?}: {requests} requests, {flushes} flushes; {images} images, \
-                         {promised} events promised, {found} found, in {:.1} s",
-                        began.elapsed().as_secs_f64()
-                    );
-                }
-                Err((image, broken)) => panic!(
-                    "{kind:?}, image {image}: {broken}\nagain (its moments may be others): \
-                     ANNALS_SEED={seed} ANNALS_BLOCK_IMAGES={wanted} \
-                     cargo test -p annals-fuzz --test blocks {name}"
-                ),
-            }
-            done += wanted;
-            seed = Numbers::new(seed).next();
-        }
+        looks::nothing_is_lost(name, images, |wanted, seed| look(kind, work, wanted, seed, None));
     });
 }
 
 #[test]
 fn ext4_loses_nothing_that_was_flushed() {
-    nothing_is_lost("ext4_loses_nothing_that_was_flushed", Kind::Ext4, 60, 200);
+    nothing_is_lost("ext4_loses_nothing_that_was_flushed", Kind::Ext4, 60);
 }
 
 #[test]
 fn xfs_loses_nothing_that_was_flushed() {
-    nothing_is_lost("xfs_loses_nothing_that_was_flushed", Kind::Xfs, 40, 200);
+    nothing_is_lost("xfs_loses_nothing_that_was_flushed", Kind::Xfs, 40);
 }
 
 /// What came of a write that failed.
@@ -258,19 +223,8 @@ fn a_write_that_the_device_fails_is_not_forgotten() {
 /// Plants a bug in the child; crash images have to show it, so many at the most.
 fn images_show(name: &str, bug: Bug, within: u64) {
     alone(name, &programs(Kind::Ext4), |work| {
-        let began = Instant::now();
-        let (mut images, mut numbers) = (0, Numbers::new(seed()));
-        while images < within {
-            match look(Kind::Ext4, work, 50, numbers.next(), Some(bug)) {
-                Ok(seen) => images += seen.images,
-                Err((image, broken)) => {
-                    let (images, took) = (images + image, began.elapsed().as_secs_f64());
-                    println!("{bug:?}: caught after {images} images in {took:.2} s: {broken:.250}");
-                    return;
-                }
-            }
-        }
-        panic!("{bug:?} was not caught by {images} images");
+        let look = |wanted, seed| look(Kind::Ext4, work, wanted, seed, Some(bug));
+        looks::is_caught(bug, within, look);
     });
 }
 

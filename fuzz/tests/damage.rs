@@ -3,8 +3,9 @@
 use annals::{Batch, Error, Expected, NewEvent, Reading};
 use annals_fuzz::check::open;
 use annals_fuzz::damage::base::Base;
-use annals_fuzz::damage::format::{SLOTS, put, seal_header, seal_slot};
 use annals_fuzz::damage::{KINDS, Kind, Plan, sweep};
+use annals_fuzz::format::seal::{self, Seed};
+use annals_fuzz::format::{SLOTS, put};
 
 /// `ANNALS_DAMAGE=all` turns over every bit of all files.
 #[test]
@@ -27,7 +28,7 @@ fn a_header_that_ends_the_segment_before_it_nowhere_is_damage() {
     let name = "00000000000000000002.seg";
     let mut bytes = base.files.get(name).unwrap().to_vec();
     put(&mut bytes, 72, 8, u128::from(u64::MAX));
-    seal_header(&mut bytes);
+    seal::header(&mut bytes);
     base.disk.write_file(name, &bytes);
     let error = open(&base.disk, Reading::Mapped).unwrap_err();
     assert!(matches!(error, Error::Corrupt(_)), "{error}");
@@ -43,7 +44,7 @@ fn a_log_goes_on_behind_the_last_number_of_a_witness() {
     let mut bytes = log.to_vec();
     for slot in SLOTS {
         put(&mut bytes, slot + 40, 8, u128::from(u64::MAX));
-        seal_slot(&mut bytes, slot, log, false);
+        seal::slot(&mut bytes, slot, Seed::of_segment(log));
     }
     base.disk.write_file(name, &bytes);
     for _ in 0..3 {

@@ -16,42 +16,38 @@ mod devices;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use annals::planted::Bug;
 use annals_fuzz::numbers::Numbers;
-use annals_fuzz::oracle::{Broken, End};
+use annals_fuzz::oracle::End;
 use annals_fuzz::real::recover::{leave_foreign, recover};
 use annals_fuzz::real::watch::Watched;
+use devices::alone;
 use devices::lives::{self, Life};
+use devices::looks::{self, Images, Looked, Seen};
 use devices::strict::{Deed, Strict, crash};
-use devices::{alone, count, seed};
 
 const PROGRAMS: [&str; 1] = ["/dev/fuse"];
 
-/// How many moments of one workload are looked at.
-const WORKLOAD: u64 = 100;
-
-/// What was seen.
-#[derive(Debug, Default)]
-struct Seen {
-    deeds: usize,
-    images: u64,
-    promised: u64,
-    found: u64,
-}
+/// How many moments are looked at.
+const IMAGES: Images = Images {
+    variable: "ANNALS_STRICT_IMAGES",
+    otherwise: 200,
+    workload: 100,
+    file: "strict_files",
+};
 
 /// How often the power is cut under the children before they start on a fresh log.
 const CUTS: u64 = 3;
 
 /// Records a workload and looks at so many moments of it, or until something is broken. The
 /// next workload goes on where one of these moments has left the log.
-fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Result<Seen, (u64, Broken)> {
+fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Looked {
     let from = work.join("from");
     fresh(&from);
     leave_foreign(&from).unwrap();
     let mut base = Watched::new(seed);
-    let mut seen = Seen::default();
+    let (mut seen, mut all_deeds) = (Seen::default(), 0);
     let mut numbers = Numbers::new(seed);
     for cut in 1..=CUTS {
         let strict = Arc::new(Strict::new(&work.join("strict"), &from));
@@ -60,12 +56,11 @@ fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Result<Seen, (
         let lives = lives::record(strict.path(), seed, bug, &base, move || counted.count());
         let deeds = strict.deeds();
         drop(strict);
-        seen.deeds += deeds.len();
+        all_deeds += deeds.len();
         for _ in seen.images..wanted * cut / CUTS {
             let told = moment(&deeds, settled, &lives, &mut numbers);
             let mut watched = lives::watched_at(&base, told, &lives);
-            seen.promised = seen.promised.max(watched.durable());
-            seen.images += 1;
+            seen.image(&watched);
             let crashed = work.join("crashed");
             fresh(&crashed);
             crash(&deeds[..told], &mut numbers, &crashed);
@@ -80,6 +75,7 @@ fn look(work: &Path, wanted: u64, seed: u64, bug: Option<Bug>) -> Result<Seen, (
         fresh(&from);
         crash(&deeds[..told], &mut numbers, &from);
     }
+    seen.recorded = format!("{all_deeds} deeds");
     Ok(seen)
 }
 
@@ -107,46 +103,14 @@ fn fresh(directory: &Path) {
 fn no_more_is_counted_on_than_what_was_synced() {
     let name = "no_more_is_counted_on_than_what_was_synced";
     alone(name, &PROGRAMS, |work| {
-        let (all, mut seed) = (count("ANNALS_STRICT_IMAGES", 200), seed());
-        let mut done = 0;
-        while done < all {
-            let began = Instant::now();
-            let wanted = WORKLOAD.min(all - done);
-            let seen = look(work, wanted, seed, None).unwrap_or_else(|(image, broken)| {
-                panic!(
-                    "image {image}: {broken}\nagain (its moments may be others): \
-                     ANNALS_SEED={seed} ANNALS_STRICT_IMAGES={wanted} \
-                     cargo test -p annals-fuzz --test strict_files"
-                )
-            });
-            let Seen { deeds, images, promised, found } = seen;
-            println!(
-                "{deeds} deeds; {images} images, {promised} events promised, {found} found, \
-                 in {:.1} s",
-                began.elapsed().as_secs_f64()
-            );
-            done += wanted;
-            seed = Numbers::new(seed).next();
-        }
+        looks::nothing_is_lost(name, IMAGES, |wanted, seed| look(work, wanted, seed, None));
     });
 }
 
 /// Plants a bug in the child; images have to show it, so many at the most.
 fn is_caught(name: &str, bug: Bug, within: u64) {
     alone(name, &PROGRAMS, |work| {
-        let began = Instant::now();
-        let (mut images, mut numbers) = (0, Numbers::new(seed()));
-        while images < within {
-            match look(work, 50, numbers.next(), Some(bug)) {
-                Ok(seen) => images += seen.images,
-                Err((image, broken)) => {
-                    let (images, took) = (images + image, began.elapsed().as_secs_f64());
-                    println!("{bug:?}: caught after {images} images in {took:.2} s: {broken:.250}");
-                    return;
-                }
-            }
-        }
-        panic!("{bug:?} was not caught by {images} images");
+        looks::is_caught(bug, within, |wanted, seed| look(work, wanted, seed, Some(bug)));
     });
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use annals::io::sim::SimStorage;
 
 use super::hurt::{Changed, Files, difference, files};
+use crate::format::DATA;
 use crate::oracle::{Broken, Oracle};
 use crate::program::{Op, Program};
 use crate::run::{Blind, Run};
@@ -104,7 +105,7 @@ impl Making {
             *range = range.start / 8 * 8..range.end.next_multiple_of(8);
         }
         // A first block that changes holds a new witness of what came before.
-        if touched.iter().any(|(_, range)| range.start < 4096) {
+        if touched.iter().any(|(_, range)| range.start < DATA) {
             self.witnessed = known.durable;
         }
         let placed = self.run.oracle().entries.len();

@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::base::Base;
-use super::format::{
-    self, COMMON, Field, HEADER, Record, SLOT, SLOTS, Seal, head_of, number, payload_of, put,
-};
 use super::hurt::{Damage, Hurt, Judge, difference};
+use crate::format::seal::{self, Seal, Seed};
+use crate::format::{
+    self, COMMON, Field, HEADER, Record, SLOT, SLOTS, head_of, number, payload_of, put,
+};
 
 /// The values that a field of so many bytes is given: 0, 1, the largest and the one
 /// before, the sign bit and all but it, and the neighbours of what stands there, by one and
@@ -72,15 +73,16 @@ pub fn fields(base: &Base) -> Vec<Damage> {
             for field in HEADER {
                 forged.add(field, "the header", Judge::Whole, &[], &|_| {});
                 // What is forged to be another log or place is no damage.
-                forged.add(field, "the sealed header", Judge::Whole, &[], &format::seal_header);
+                forged.add(field, "the sealed header", Judge::Whole, &[], &seal::header);
             }
         }
+        let seed = if control { Seed::of_control(&log) } else { Seed::of_segment(&log) };
         for slot in SLOTS.into_iter().filter(|_| segment || control) {
             for field in SLOT {
                 let field = shifted(field, slot);
                 let place = format!("slot {slot}");
                 forged.add(field, &place, Judge::Whole, &[], &|_| {});
-                let seal = |file: &mut [u8]| format::seal_slot(file, slot, &log, control);
+                let seal = |file: &mut [u8]| seal::slot(file, slot, seed);
                 forged.add(field, &format!("sealed {place}"), Judge::Whole, &[], &seal);
             }
         }
@@ -111,21 +113,20 @@ fn of_record(forged: &mut Forged<'_>, records: &[Record], record: &Record) {
     let payload = payload_of(record.kind).iter();
     let payload = payload.map(|field| shifted(*field, record.at + record.head));
     let next = next_group(forged.name, records, record);
-    let container = record.kind == format::GROUP || record.kind == format::BATCH;
     for (in_payload, field) in head.map(|field| (false, field)).chain(payload.map(|f| (true, f))) {
-        for seal in [Seal::Nothing, Seal::Head, Seal::Record, Seal::Chain] {
+        for how in [Seal::Nothing, Seal::Head, Seal::Record, Seal::Chain] {
             // The head's checksum does not see the payload.
-            if in_payload && seal == Seal::Head {
+            if in_payload && how == Seal::Head {
                 continue;
             }
             // A record that is read alone has no other checksums than these; and once
             // everything around it is sealed too, nothing tells it from a true one.
-            let whole = seal == Seal::Nothing || container && seal != Seal::Chain;
+            let whole = how == Seal::Nothing || record.is_container() && how != Seal::Chain;
             let judge = if whole { Judge::Whole } else { Judge::Calm };
-            let place = format!("record {:#x} at {}, sealed {seal:?},", record.kind, record.at);
-            let beside = if seal == Seal::Nothing { &[][..] } else { &next };
+            let place = format!("record {:#x} at {}, sealed {how:?},", record.kind, record.at);
+            let beside = if how == Seal::Nothing { &[][..] } else { &next };
             forged.add(field, &place, judge, beside, &|segment| {
-                format::seal(segment, records, record, seal);
+                seal::record(segment, records, record, how);
             });
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use annals::io::sim::SimStorage;
 
+use crate::format::overwrite;
 use crate::numbers::Numbers;
 
 /// All files of a disk.
@@ -63,10 +64,7 @@ impl Hurt {
                     word.iter_mut().zip(noise).for_each(|(byte, noise)| *byte = noise);
                 }
             }
-            Self::Put(at, new) => {
-                let place = all.get_mut(*at..).unwrap_or_default();
-                place.iter_mut().zip(new.iter()).for_each(|(to, from)| *to = *from);
-            }
+            Self::Put(at, new) => overwrite(all, *at, new),
             Self::Lose => *bytes = None,
             Self::Replace(_) => {}
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use annals::Durability;
 
 use super::base::{Base, Making};
-use super::format::{self, DATA, GROUP};
 use super::hurt::{Damage, Files, Hurt};
+use crate::format::{self, DATA, GROUP};
 use crate::oracle::Broken;
 use crate::program::{Op, What};
 use crate::told::{Entry, Told};

@@ -11,12 +11,10 @@
 //! * [`hurt`]: damage as values
 //! * [`judge`]: what a damaged log may answer
 //! * [`blocks`], [`names`], [`fields`], [`images`]: kinds of damage
-//! * [`format`]: where the fields stand
 
 pub mod base;
 pub mod blocks;
 pub mod fields;
-pub mod format;
 pub mod hurt;
 pub mod images;
 pub mod judge;

@@ -2,7 +2,7 @@
 //!
 //! Positions say in which order batches were committed, so there is nothing to search: the
 //! states of a log follow each other in one row, and each answer is true in a range of them
-//! ([`window`](super::window)). A history is linearizable if and only if each call can be
+//! ([`super::window`]). A history is linearizable if and only if each call can be
 //! given a state of its range so that a call that was asked after another one was answered
 //! gets no earlier state than that one. That is so if the highest lower end of what was
 //! answered before a call is not above its upper end.

@@ -1,7 +1,7 @@
 //! Real directories, real processes, real crashes.
 //!
 //! * [`work`]: what a writer appends, which follows from its number
-//! * [`line`]: what a child tells its parent, line by line
+//! * [`line`](mod@line): what a child tells its parent, line by line
 //! * [`child`]: a program that uses a log in a directory, to be crashed
 //! * [`kill`]: children that are killed, life after life in one directory
 //! * [`follow`]: a reader in the parent, beside the child

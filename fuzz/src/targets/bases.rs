@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use annals::io::sim::SimStorage;
 use annals::{Batch, Expected, Log, NewEvent, NewSnapshot, Occurred, Reading, Timestamp, Uuid};
 
-use super::seal;
 use crate::check::{STATES, open};
+use crate::format;
 use crate::oracle::Broken;
 use crate::program::{Op, Program};
 use crate::run::{Blind, Run};
@@ -124,8 +124,8 @@ fn of_files(files: Files, told: Vec<Told>) -> Base {
     names.extend(others);
     let places = |name: &String| {
         let bytes = files.get(name).map(Vec::as_slice).unwrap_or_default();
-        let records = if name.ends_with(".seg") { seal::records(bytes) } else { Vec::new() };
-        records.into_iter().map(|record| record.range).collect()
+        let records = if name.ends_with(".seg") { format::records(bytes) } else { Vec::new() };
+        records.into_iter().map(|record| record.range()).collect()
     };
     let records = names.iter().map(places).collect();
     Base { disk, files, names, segments, records, told }

@@ -7,10 +7,8 @@ use super::bases::base;
 use super::edit::Draft;
 use super::input::Input;
 use super::look::{Expect, How, look};
+use crate::format::{DATA, overwrite};
 use crate::oracle::Broken;
-
-/// Where the first group of a segment stands.
-const DATA: usize = 4096;
 
 /// The longest input that is looked at.
 const LONGEST: usize = 64 << 10;
@@ -40,7 +38,6 @@ pub fn decode(bytes: &[u8]) -> Result<(), Broken> {
     if segment.len() < at + bytes.len() {
         segment.resize(at + bytes.len(), 0);
     }
-    let to = segment.get_mut(at..).into_iter().flatten();
-    to.zip(bytes).for_each(|(to, from)| *to = *from);
+    overwrite(segment, at, bytes);
     look(&draft.disk(), how, Expect::Calm).map(drop)
 }

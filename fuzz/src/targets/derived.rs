@@ -8,7 +8,8 @@ use super::bases::{Files, base};
 use super::edit::Draft;
 use super::input::Input;
 use super::look::{Expect, How, look};
-use super::{run, seal};
+use super::run;
+use crate::format::{CONTROL_FAILED, overwrite, seal};
 use crate::oracle::Broken;
 
 /// Names that are none of the log's, and stay as they are.
@@ -109,8 +110,7 @@ fn step(draft: &mut Draft, input: &mut Input<'_>, others: &mut Vec<String>, fore
             let (at, piece) = (input.place(4096), literal(input));
             let bytes = draft.edit(&name);
             bytes.resize(bytes.len().max(at + piece.len()), 0);
-            let to = bytes.get_mut(at..).into_iter().flatten();
-            to.zip(piece).for_each(|(to, from)| *to = from);
+            overwrite(bytes, at, &piece);
         }
         6 => draft.edit(&name).fill(input.byte()),
         _ => {
@@ -137,9 +137,7 @@ fn may_refuse(draft: &Draft) -> bool {
 
 /// Whether the control file says that the last writer's sync failed.
 fn says_failed(draft: &Draft) -> bool {
-    /// Word 9 of DESIGN.md.
-    const FAILED: std::ops::Range<usize> = 72..80;
     let words = [Some(draft.file("control")), draft.base().files.get("control").map(Vec::as_slice)];
-    let [now, before] = words.map(|bytes| bytes.and_then(|bytes| bytes.get(FAILED)));
+    let [now, before] = words.map(|bytes| bytes.and_then(|bytes| bytes.get(CONTROL_FAILED)));
     now != before && now == Some(&1_u64.to_le_bytes())
 }

@@ -8,7 +8,7 @@ use annals::io::sim::SimStorage;
 
 use super::bases::Base;
 use super::input::Input;
-use super::seal;
+use crate::format::{overwrite, run, seal};
 use crate::numbers::wide;
 
 /// No input does more.
@@ -176,16 +176,16 @@ impl Draft {
         let bytes = self.edit(name);
         match how % 12 {
             0 | 1 => flip(bytes, place, number),
-            2 => put(bytes, place, &number.to_le_bytes()[..1]),
-            3 => put(bytes, place, &number.to_le_bytes()[..2]),
-            4 => put(bytes, place, &number.to_le_bytes()[..4]),
-            5 => put(bytes, place, &number.to_le_bytes()),
+            2 => overwrite(bytes, place, &number.to_le_bytes()[..1]),
+            3 => overwrite(bytes, place, &number.to_le_bytes()[..2]),
+            4 => overwrite(bytes, place, &number.to_le_bytes()[..4]),
+            5 => overwrite(bytes, place, &number.to_le_bytes()),
             6 => add(bytes, place, number),
-            7 if literal => put(bytes, place, input.bytes(len % 256)),
+            7 if literal => overwrite(bytes, place, input.bytes(len % 256)),
             8 => {
                 let from = from.unwrap_or(0);
                 let piece = bytes.get(from..(from + len).min(bytes.len())).map(<[u8]>::to_vec);
-                put(bytes, place, &piece.unwrap_or_default());
+                overwrite(bytes, place, &piece.unwrap_or_default());
             }
             9 => bytes.get_mut(place..).into_iter().flatten().take(len).for_each(|to| *to = 0),
             10 => bytes.truncate(place),
@@ -237,7 +237,7 @@ impl Draft {
                     before = Some(seal::segment(self.edit(&name), number, chain, before));
                 }
             } else if changed && name.ends_with(".idx") {
-                seal::run(self.edit(&name));
+                run::seal(self.edit(&name));
             } else if changed && name == "control" {
                 seal::control(self.edit(&name));
             }
@@ -260,11 +260,6 @@ impl Draft {
         super::opens(wide(sizes.chain(changed).sum()));
         disk
     }
-}
-
-fn put(bytes: &mut [u8], at: usize, from: &[u8]) {
-    let place = bytes.get_mut(at..).into_iter().flatten();
-    place.zip(from).for_each(|(to, from)| *to = *from);
 }
 
 fn flip(bytes: &mut [u8], at: usize, bit: u64) {

@@ -26,8 +26,7 @@
 //!
 //! * [`input`]: choices from bytes
 //! * [`bases`]: the logs that are changed
-//! * [`edit`]: changing them
-//! * [`seal`]: making checksums fit again
+//! * [`edit`]: changing them, with checksums that [`crate::format`] makes fit again
 //! * [`look`]: opening and asking
 //! * [`mutate`]: mutations without libFuzzer
 
@@ -42,7 +41,6 @@ pub mod mutate;
 pub mod operations;
 pub mod reader;
 pub mod run;
-pub mod seal;
 pub mod segments;
 
 use std::cell::Cell;

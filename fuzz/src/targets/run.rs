@@ -9,7 +9,7 @@ use super::bases::base;
 use super::edit::Draft;
 use super::input::Input;
 use super::look::{Expect, How, look};
-use super::seal;
+use crate::format::run::{HEADER, seal};
 use crate::oracle::Broken;
 
 const ALONE: u8 = 1;
@@ -35,7 +35,7 @@ pub fn run(bytes: &[u8]) -> Result<(), Broken> {
         draft.apply_to(name, &mut input, choices & SEALED != 0);
     }
     if choices & SEALED != 0 {
-        seal::run(draft.edit(name));
+        seal(draft.edit(name));
     }
     if choices & ALONE != 0 {
         super::opens(crate::numbers::wide(draft.file(name).len()));
@@ -52,8 +52,7 @@ pub fn run(bytes: &[u8]) -> Result<(), Broken> {
 /// Whether a run is another one than it was, with checksums that fit: then it may say what
 /// it likes of which records have a key.
 pub(super) fn is_forged(draft: &Draft, name: &str) -> bool {
-    /// The header, whose CRC covers that of the footer, that those of all blocks.
-    const HEADER: usize = 32;
+    // The header's CRC covers that of the footer, that those of all blocks.
     let before = draft.base().files.get(name).and_then(|bytes| bytes.get(..HEADER));
     draft.differs(name)
         && before != draft.file(name).get(..HEADER)

@@ -17,8 +17,10 @@
 pub mod child;
 pub mod images;
 pub mod lives;
+pub mod looks;
 pub mod mounts;
 pub mod recorder;
+pub mod served;
 pub mod strict;
 
 use std::io::{Read, Write};

@@ -20,14 +20,16 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use fuser::{
-    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
-    Generation, INodeNo, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty,
-    ReplyEntry, ReplyOpen, ReplyWrite, Request as Call, WriteFlags,
+    Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags,
+    ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request as Call,
+    WriteFlags,
 };
 use parking_lot::Mutex;
+
+use super::served::{Serving, about};
 
 /// What is kept or lost as a whole at a power cut, where it was not flushed.
 pub const PIECE: u64 = 4096;
@@ -111,39 +113,33 @@ struct Files {
 /// unmounted before.
 pub struct Recorder {
     files: Arc<Files>,
-    folder: PathBuf,
-    session: Option<BackgroundSession>,
+    serving: Serving,
 }
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Recorder").field("folder", &self.folder).finish_non_exhaustive()
+        out.debug_struct("Recorder").field("serving", &self.serving).finish_non_exhaustive()
     }
 }
 
 impl Recorder {
     /// A disk that holds these bytes and was told nothing yet, at a directory that is made.
     pub fn new(bytes: Vec<u8>, folder: &Path) -> Self {
-        std::fs::create_dir_all(folder).unwrap();
         let files = Arc::new(Files::default());
         files.image.lock().base.clone_from(&bytes);
         files.live.lock().bytes = bytes;
-        let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName("recorder".to_owned())];
         let served = Served { files: Arc::clone(&files) };
-        let session = fuser::spawn_mount(served, folder, &config).unwrap();
-        super::serves(folder);
-        Self { files, folder: folder.to_owned(), session: Some(session) }
+        Self { files, serving: Serving::new("recorder", folder, served) }
     }
 
     /// The file that a loop device is made of while the workload runs.
     pub fn live(&self) -> PathBuf {
-        self.folder.join("live")
+        self.serving.path().join("live")
     }
 
     /// The file of the crash image.
     pub fn image(&self) -> PathBuf {
-        self.folder.join("image")
+        self.serving.path().join("image")
     }
 
     /// How many requests there were so far.
@@ -191,16 +187,6 @@ impl Recorder {
     }
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.umount_and_join()
-        {
-            println!("{}: not unmounted: {error}", self.folder.display());
-        }
-    }
-}
-
 const LIVE: INodeNo = INodeNo(2);
 const IMAGE: INodeNo = INodeNo(3);
 
@@ -219,24 +205,7 @@ impl Served {
             IMAGE => self.files.image.lock().base.len() as u64,
             _ => 0,
         };
-        let folder = file == INodeNo::ROOT;
-        FileAttr {
-            ino: file,
-            size,
-            blocks: size / 512,
-            atime: UNIX_EPOCH,
-            mtime: UNIX_EPOCH,
-            ctime: UNIX_EPOCH,
-            crtime: UNIX_EPOCH,
-            kind: if folder { FileType::Directory } else { FileType::RegularFile },
-            perm: if folder { 0o700 } else { 0o600 },
-            nlink: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            blksize: 4096,
-            flags: 0,
-        }
+        about(file, size)
     }
 }
 

@@ -14,20 +14,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use annals_fuzz::numbers::Numbers;
 use fuser::{
-    BackgroundSession, BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem,
-    FopenFlags, Generation, INodeNo, LockOwner, MountOption, OpenFlags, RenameFlags, ReplyAttr,
-    ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite,
-    Request as Call, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request as Call, TimeOrNow, WriteFlags,
 };
 use parking_lot::Mutex;
 
 use super::recorder::pieces;
+use super::served::{self, Serving};
 
 /// What the file system was asked to do. A file is known by its number.
 #[derive(Debug, Clone)]
@@ -140,13 +140,12 @@ impl Asked {
 /// The file system, mounted until it is dropped.
 pub struct Strict {
     asked: Arc<Mutex<Asked>>,
-    folder: PathBuf,
-    session: Option<BackgroundSession>,
+    serving: Serving,
 }
 
 impl fmt::Debug for Strict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Strict").field("folder", &self.folder).finish_non_exhaustive()
+        out.debug_struct("Strict").field("serving", &self.serving).finish_non_exhaustive()
     }
 }
 
@@ -154,7 +153,6 @@ impl Strict {
     /// One that holds copies of the files of a directory, durably; mounted at a directory
     /// that is made.
     pub fn new(folder: &Path, from: &Path) -> Self {
-        std::fs::create_dir_all(folder).unwrap();
         // Number 1 is the directory.
         let mut asked = Asked { next: 2, ..Asked::default() };
         for entry in std::fs::read_dir(from).unwrap() {
@@ -167,15 +165,12 @@ impl Strict {
         }
         asked.done(Deed::SyncNames);
         let asked = Arc::new(Mutex::new(asked));
-        let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName("strict".to_owned())];
-        let session = fuser::spawn_mount(Served(Arc::clone(&asked)), folder, &config).unwrap();
-        super::serves(folder);
-        Self { asked, folder: folder.to_owned(), session: Some(session) }
+        let serving = Serving::new("strict", folder, Served(Arc::clone(&asked)));
+        Self { asked, serving }
     }
 
     pub fn path(&self) -> &Path {
-        &self.folder
+        self.serving.path()
     }
 
     /// How many deeds there were so far.
@@ -188,16 +183,6 @@ impl Strict {
     }
 }
 
-impl Drop for Strict {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.umount_and_join()
-        {
-            println!("{}: not unmounted: {error}", self.folder.display());
-        }
-    }
-}
-
 /// How long the system may believe what it was told: nobody else changes anything.
 const BELIEVED: Duration = Duration::from_secs(600);
 
@@ -205,24 +190,7 @@ struct Served(Arc<Mutex<Asked>>);
 
 fn about(state: &State, file: u64) -> FileAttr {
     let size = state.files.get(&file).map_or(0, |bytes| bytes.len() as u64);
-    let folder = file == INodeNo::ROOT.0;
-    FileAttr {
-        ino: INodeNo(file),
-        size,
-        blocks: size.div_ceil(512),
-        atime: UNIX_EPOCH,
-        mtime: UNIX_EPOCH,
-        ctime: UNIX_EPOCH,
-        crtime: UNIX_EPOCH,
-        kind: if folder { FileType::Directory } else { FileType::RegularFile },
-        perm: if folder { 0o700 } else { 0o600 },
-        nlink: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        blksize: 4096,
-        flags: 0,
-    }
+    served::about(INodeNo(file), size)
 }
 
 fn text(name: &OsStr) -> String {
