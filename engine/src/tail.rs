@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::place::Place;
-use crate::segment::witness::{self, Witness};
+use crate::segment::witness::{self, Slot, Witness};
 use crate::segment::{Segment, name};
 
 /// A place where the log ends, and what stands before it.
@@ -107,7 +107,14 @@ pub(crate) fn write_control(storage: &dyn Storage, witness: &Witness) -> io::Res
     };
     let mut block = vec![0; crate::record::layout::segment::DATA];
     file.read_at(&mut block, 0)?;
-    let slot = witness::next_slot(&witness::slots(&block, 0));
-    file.write_all_at(&witness.encode(0, slot), witness::offset_of(slot))?;
+    let slots = witness::slots(&block, 0);
+    let next = witness::next_slot(&slots);
+    // Two power cuts can leave both torn: then both are mended, since a log that is closed
+    // next is not written again.
+    let both = slots.iter().all(|slot| matches!(slot, Slot::Bad));
+    let other = both.then_some(1 - next);
+    for slot in [next].into_iter().chain(other) {
+        file.write_all_at(&witness.encode(0, slot), witness::offset_of(slot))?;
+    }
     file.sync_data()
 }

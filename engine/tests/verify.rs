@@ -237,3 +237,37 @@ fn missing_swapped_foreign_and_shortened_segments_are_named() {
     }
     assert!(findings(&disk).is_empty() && read(&open(&disk).unwrap()).unwrap() == expected);
 }
+
+/// `verify` called it damage when a power cut had torn a mirror of the witness that was just
+/// being written into the control file. And when two cuts had torn both, the next close mended
+/// one of them alone.
+#[test]
+fn mirrors_of_the_witness_that_power_cuts_tore_are_no_damage_and_are_mended() {
+    let event = || {
+        let mut batch = Batch::new();
+        batch.write("a", Expected::Any, [NewEvent::new("Happened")]);
+        batch
+    };
+    let findings = |disk: &SimStorage| verify(disk, &mut |_, _| {}).unwrap().findings;
+    for torn in [&[1024][..], &[2048], &[1024, 2048]] {
+        for closed in [false, true] {
+            let disk = SimStorage::new();
+            let log = open(&disk).unwrap();
+            log.append(&event()).unwrap();
+            if closed {
+                log.close().unwrap();
+            } else {
+                disk.kill();
+                drop(log);
+            }
+            let flipped = torn.iter().flat_map(|slot| (0..64).map(move |bit| slot * 8 + bit * 3));
+            flipped.for_each(|bit| assert!(disk.flip_bit("control", bit)));
+            assert_eq!(findings(&disk).is_empty(), !closed, "{torn:?}, {closed}");
+            let log = open(&disk).unwrap();
+            log.append(&event()).unwrap();
+            log.close().unwrap();
+            let found = findings(&disk);
+            assert!(found.is_empty(), "{torn:?}, {closed}, closed again: {found:?}");
+        }
+    }
+}

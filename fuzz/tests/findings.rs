@@ -1,6 +1,8 @@
-//! What the fuzz targets found: the inputs that did, each with its story.
+//! What the fuzz targets and long runs of the explorer found: the inputs and programs that
+//! did, each with its story.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use annals_fuzz::explore::try_program;
 use annals_fuzz::targets::named;
 
 fn holds(target: &str, hex: &str) {
@@ -43,4 +45,14 @@ fn a_shuffled_control_file_hides_nothing_from_a_reader() {
         "derived",
         "0276e257e7bcaa067380b828114eeb00e58c30f3c9cbdf7d098f7caeec066573b98fc970c7a94c4d",
     );
+}
+
+/// Two power cuts tore both of the control file's mirrors of the witness, one in each of two
+/// lives, the second while the log was being closed. The next opening of that closed log
+/// wrote nothing, the one after the next crash mended one of them, and `verify` called the
+/// other one damage. Found after 2,401,162 states.
+#[test]
+fn two_torn_mirrors_of_the_witness_are_mended_together() {
+    let program = "D2.8444 P1372 Z Sb Qw Nw Xw B O".parse().unwrap();
+    try_program(&program, 20_261_121, None).unwrap_or_else(|broken| panic!("{broken}"));
 }

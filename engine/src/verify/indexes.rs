@@ -88,9 +88,15 @@ fn read_all(storage: &dyn Storage, name: &str) -> Result<Vec<u8>> {
 }
 
 /// The control file mirrors the witness: a slot of it that is neither blank nor whole,
-/// or anything around the slots, is told. The words in front of them say something only
-/// while a writer lives, who sets them anew.
-pub(super) fn control_file(storage: &dyn Storage, survey: &Survey, findings: &mut Findings) {
+/// or anything around the slots, is told. In a log that was not closed a slot may be
+/// `torn`. The words in front of them say something only while a writer lives, who sets
+/// them anew.
+pub(super) fn control_file(
+    storage: &dyn Storage,
+    survey: &Survey,
+    torn: bool,
+    findings: &mut Findings,
+) {
     if !survey.control {
         return;
     }
@@ -108,7 +114,7 @@ pub(super) fn control_file(storage: &dyn Storage, survey: &Survey, findings: &mu
         findings.push(tell(at, Damage::NotZero));
     }
     for (slot, at) in slots(&bytes, 0).iter().zip(layout::SLOTS) {
-        if matches!(slot, Slot::Bad) {
+        if matches!(slot, Slot::Bad) && !torn {
             findings.push(tell(at, Damage::Witness));
         }
     }

@@ -120,7 +120,8 @@ fn check(
     let mut checker = Checker::new(storage, survey, end, total, progress);
     checker.run(report, findings)?;
     report.streams = checker.streams();
-    indexes::control_file(storage, survey, findings);
+    let torn = end.is_some_and(|(_, clean)| !clean);
+    indexes::control_file(storage, survey, torn, findings);
     Ok(())
 }
 

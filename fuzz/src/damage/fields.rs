@@ -76,7 +76,7 @@ pub fn fields(base: &Base) -> Vec<Damage> {
                 forged.add(field, "the sealed header", Judge::Whole, &[], &seal::header);
             }
         }
-        let seed = if control { Seed::of_control(&log) } else { Seed::of_segment(&log) };
+        let seed = if control { Seed::of_control(&log) } else { Seed::of_segment(bytes) };
         for slot in SLOTS.into_iter().filter(|_| segment || control) {
             for field in SLOT {
                 let field = shifted(field, slot);
