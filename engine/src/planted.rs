@@ -8,6 +8,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
+#[cfg_attr(not(feature = "async"), allow(dead_code))] // One is of futures.
 pub enum Bug {
     /// Record headers do not depend on their place.
     CrcNotSeeded,

@@ -1,7 +1,7 @@
 //! What an ordinary build synchronises with: other crates' types under the names that
 //! the models have too.
 
-#[cfg(any(feature = "async", feature = "sim"))]
+#[cfg(feature = "sim")]
 pub(crate) use parking_lot::MutexGuard;
 pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
