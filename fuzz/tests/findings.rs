@@ -56,3 +56,12 @@ fn two_torn_mirrors_of_the_witness_are_mended_together() {
     let program = "D2.8444 P1372 Z Sb Qw Nw Xw B O".parse().unwrap();
     try_program(&program, 20_261_121, None).unwrap_or_else(|broken| panic!("{broken}"));
 }
+
+/// For an hour a segment that was there already, ahead of its use, was removed and made anew,
+/// also one that a killed process had left beside a closed log. A kill in the middle of that
+/// left a log that could not be opened: a segment was missing. Found after 4,891,553 states.
+#[test]
+fn a_segment_that_is_there_ahead_of_its_use_is_used() {
+    let program = "Rb O Xb D3.10387 L".parse().unwrap();
+    try_program(&program, 20_261_121, None).unwrap_or_else(|broken| panic!("{broken}"));
+}

@@ -135,14 +135,13 @@ impl Committer {
                 self.poison_unless_full(spare.secure(needed, wanted))
             };
         }
-        let made = self.make_segment(number, needed, wanted);
-        if made.is_err() {
-            // Space that is short is not kept by a file that is not used.
-            drop(self.catalog.storage.remove(&name::segment(number)));
-        }
-        let spare = match made {
+        let spare = match self.make_segment(number, needed, wanted) {
             Ok(spare) => spare,
             Err(error) => {
+                // Space that is short is not kept by a file that is not used. Nor is one used
+                // whose sync failed: what that has lost counts as clean, and another sync of
+                // the same file would prove nothing.
+                self.poison_unless_full(self.unmake_segment(number))?;
                 self.poison_unless_full(Err(error))?;
                 return Ok(());
             }
@@ -152,6 +151,16 @@ impl Committer {
             queue.spare = Some(Arc::new(spare));
         }
         Ok(())
+    }
+
+    fn unmake_segment(&self, number: u64) -> Result<()> {
+        let name = name::segment(number);
+        match self.catalog.storage.remove(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &name, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn make_segment(&self, number: u64, needed: u64, wanted: u64) -> Result<Segment> {
@@ -166,15 +175,13 @@ impl Committer {
             move |error: io::Error| creation_error(operation, &name, error)
         };
         let file = match storage.create(&name) {
-            // One that failed and could not be removed. What a failed sync has lost of it
-            // counts as clean: another sync of the same file would prove nothing.
+            Ok(file) => file,
+            // A spare of an earlier life: recovery left it, and found it blank.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                storage.remove(&name).map_err(failed("remove"))?;
-                storage.create(&name)
+                storage.open(&name, true).map_err(failed("open"))?
             }
-            other => other,
-        }
-        .map_err(failed("create"))?;
+            Err(error) => return Err(failed("create")(error)),
+        };
         let secured = file.len().map_err(failed("stat"))?;
         let log = self.catalog.log;
         let spare = Segment::over(file, name.clone(), log, number, self.catalog.mode, secured);
