@@ -174,14 +174,8 @@ impl Committer {
             let name = name.clone();
             move |error: io::Error| creation_error(operation, &name, error)
         };
-        let file = match storage.create(&name) {
-            Ok(file) => file,
-            // A spare of an earlier life: recovery left it, and found it blank.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                storage.open(&name, true).map_err(failed("open"))?
-            }
-            Err(error) => return Err(failed("create")(error)),
-        };
+        // Recovery left nothing after the last segment.
+        let file = storage.create(&name).map_err(failed("create"))?;
         let secured = file.len().map_err(failed("stat"))?;
         let log = self.catalog.log;
         let spare = Segment::over(file, name.clone(), log, number, self.catalog.mode, secured);

@@ -25,6 +25,10 @@ pub(crate) fn apply(storage: &dyn Storage, analysis: &Analysis, epoch: u128) -> 
     }
     let mut tail = tail(analysis)?;
     if analysis.recovery.clean {
+        // A process that died can have left spares beside a log that was closed.
+        if !analysis.later.is_empty() {
+            remove_later(storage, &analysis.later)?;
+        }
         return Ok(tail);
     }
     if let Some(discarded) = &analysis.recovery.discarded
