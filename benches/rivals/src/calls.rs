@@ -1,0 +1,158 @@
+//! What a store asks of the system, counted with strace: syncs and writes of 100 durable
+//! appends, one event each, one thread.
+//!
+//! What the store's own threads do meanwhile is counted too; a copy into a mapping is no call
+//! and cannot be seen.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use annals_benches::Result;
+use annals_benches::workload::{STREAMS, Workload};
+
+use crate::source::{Names, Source};
+use crate::store::{Durability, Rival, Setup};
+use crate::stores::{self, ANNALS, RIVALS};
+
+/// What a process of ours is asked for, as its first argument.
+pub const CALLS: &str = "traced-appends";
+
+/// Appends that are counted, and those before them.
+const APPENDS: usize = 100;
+const WARM_UP: usize = 20;
+
+/// Written on standard error before and after what is counted, so that it is seen in the trace.
+const BEGIN: &str = "the appends begin";
+const END: &str = "the appends end";
+
+/// How long a store's own threads come to rest before the count.
+const REST: Duration = Duration::from_millis(500);
+
+/// What is counted: the column, and the calls in it.
+const COLUMNS: [(&str, &[&str]); 5] = [
+    ("fdatasync", &["fdatasync"]),
+    ("fsync", &["fsync"]),
+    ("msync", &["msync"]),
+    ("sync_file_range", &["sync_file_range"]),
+    ("writes", &["write", "writev", "pwrite64", "pwritev", "pwritev2"]),
+];
+
+/// Appends under strace: the process that is traced.
+///
+/// # Errors
+/// Those of the store; if the arguments are not a store and a directory.
+pub fn appends(given: &[String]) -> Result<()> {
+    let [name, path] = given else { return Err("not a store and a directory".into()) };
+    let rival = stores::find(name).ok_or("no such store")?;
+    let setup = Setup { durability: Durability::Durable, threads: 1, bytes: 1 << 20, kept: false };
+    let store = (rival.open)(Path::new(path), setup)?;
+    let (workload, names) = (Workload::new(), Names::new(STREAMS));
+    let mut source = Source::new(&workload, &names, 0);
+    let mut appender = store.appender()?;
+    for _ in 0..WARM_UP {
+        appender.append(&[source.any()])?;
+    }
+    std::thread::sleep(REST);
+    say(BEGIN)?;
+    for _ in 0..APPENDS {
+        appender.append(&[source.any()])?;
+    }
+    say(END)?;
+    drop(appender);
+    store.close()
+}
+
+fn say(what: &str) -> Result<()> {
+    Ok(std::io::stderr().write_all(what.as_bytes())?)
+}
+
+/// Traces annals and every rival that was built, and writes a table of what it counted.
+///
+/// # Errors
+/// If strace cannot be started; if a store fails.
+pub fn table(out: &mut impl Write, directory: &Path) -> Result<()> {
+    let place = tempfile::Builder::new().prefix("annals-rivals-").tempdir_in(directory)?;
+    let heads: Vec<&str> = COLUMNS.iter().map(|(head, _)| *head).collect();
+    writeln!(out, "| store | {} | its durable append |", heads.join(" | "))?;
+    writeln!(out, "|---|{}---|", "---:|".repeat(heads.len()))?;
+    for rival in std::iter::once(&ANNALS).chain(RIVALS) {
+        let counts = count(rival, place.path())?.map(|count| count.to_string());
+        let version = stores::version_of(rival.package);
+        let counts = counts.join(" | ");
+        writeln!(out, "| {} {version} | {counts} | {} |", rival.name, rival.durable)?;
+    }
+    Ok(())
+}
+
+fn count(rival: &Rival, place: &Path) -> Result<[usize; COLUMNS.len()]> {
+    let trace = place.join("trace");
+    let mut names = String::new();
+    for name in COLUMNS.iter().flat_map(|(_, names)| *names) {
+        names += name;
+        names.push(',');
+    }
+    let status = Command::new("strace")
+        .args([
+            "-f",
+            "-qq",
+            "-e",
+            "signal=none",
+            "-e",
+            &format!("trace={}", names.trim_end_matches(',')),
+        ])
+        .arg("-o")
+        .arg(&trace)
+        .arg(std::env::current_exe()?)
+        .args([CALLS, rival.name])
+        .arg(place.join(rival.name))
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| format!("strace cannot be started: {error}"))?;
+    if !status.success() {
+        return Err(format!("{} failed under strace", rival.name).into());
+    }
+    counted(&std::fs::read_to_string(&trace)?)
+}
+
+fn counted(trace: &str) -> Result<[usize; COLUMNS.len()]> {
+    let (_, rest) = trace.split_once(BEGIN).ok_or("the trace has no beginning")?;
+    let (appends, _) = rest.split_once(END).ok_or("the trace has no end")?;
+    let mut counts = [0; COLUMNS.len()];
+    // The first line is the rest of the one that tells the beginning, the last is the one
+    // that tells the end.
+    let lines: Vec<&str> = appends.lines().collect();
+    let lines = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+    for line in lines {
+        // "1234  fdatasync(5) = 0"; a call that was interrupted by another thread's is told
+        // twice, the second time as "<... fdatasync resumed>".
+        let call = line.split_whitespace().nth(1).and_then(|call| call.split_once('('));
+        let Some((call, _)) = call else { continue };
+        let column = COLUMNS.iter().position(|(_, calls)| calls.contains(&call));
+        if let Some(count) = column.and_then(|column| counts.get_mut(column)) {
+            *count += 1;
+        }
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_between_the_marks_are_counted_once() {
+        let trace = "\
+            7 fdatasync(5) = 0\n\
+            7 write(2, \"the appends begin\", 17) = 17\n\
+            7 pwrite64(5, \"x\", 1, 0) = 1\n\
+            8 fdatasync(5 <unfinished ...>\n\
+            7 write(5, \"y\", 1) = 1\n\
+            8 <... fdatasync resumed>) = 0\n\
+            7 write(2, \"the appends end\", 15) = 15\n\
+            7 fsync(5) = 0\n";
+        assert_eq!(counted(trace).unwrap(), [1, 0, 0, 0, 2]);
+        assert!(counted("").is_err());
+    }
+}
