@@ -30,14 +30,22 @@ const END: &str = "the appends end";
 /// How long a store's own threads come to rest before the count.
 const REST: Duration = Duration::from_millis(500);
 
-/// What is counted: the column, and the calls in it.
-const COLUMNS: [(&str, &[&str]); 5] = [
+/// What is counted: the column, and the calls in it. Of the writes, those through a
+/// descriptor that was opened to sync count in a column of their own.
+const COLUMNS: [(&str, &[&str]); 6] = [
     ("fdatasync", &["fdatasync"]),
     ("fsync", &["fsync"]),
     ("msync", &["msync"]),
     ("sync_file_range", &["sync_file_range"]),
+    ("writes that sync", &[]),
     ("writes", &["write", "writev", "pwrite64", "pwritev", "pwritev2"]),
 ];
+const SYNCED_WRITES: usize = 4;
+const WRITES: usize = 5;
+
+/// The call that tells how a descriptor was opened, and what makes its writes sync.
+const OPEN: &str = "openat";
+const SYNC_FLAGS: [&str; 2] = ["O_DSYNC", "O_SYNC"];
 
 /// Appends under strace: the process that is traced.
 ///
@@ -88,7 +96,7 @@ pub fn table(out: &mut impl Write, directory: &Path) -> Result<()> {
 
 fn count(rival: &Rival, place: &Path) -> Result<[usize; COLUMNS.len()]> {
     let trace = place.join("trace");
-    let mut names = String::new();
+    let mut names = format!("{OPEN},");
     for name in COLUMNS.iter().flat_map(|(_, names)| *names) {
         names += name;
         names.push(',');
@@ -107,6 +115,7 @@ fn count(rival: &Rival, place: &Path) -> Result<[usize; COLUMNS.len()]> {
         .arg(std::env::current_exe()?)
         .args([CALLS, rival.name])
         .arg(place.join(rival.name))
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .map_err(|error| format!("strace cannot be started: {error}"))?;
@@ -117,24 +126,45 @@ fn count(rival: &Rival, place: &Path) -> Result<[usize; COLUMNS.len()]> {
 }
 
 fn counted(trace: &str) -> Result<[usize; COLUMNS.len()]> {
-    let (_, rest) = trace.split_once(BEGIN).ok_or("the trace has no beginning")?;
+    let (before, rest) = trace.split_once(BEGIN).ok_or("the trace has no beginning")?;
     let (appends, _) = rest.split_once(END).ok_or("the trace has no end")?;
+    let synced: Vec<&str> = before.lines().filter_map(opened_to_sync).collect();
     let mut counts = [0; COLUMNS.len()];
     // The first line is the rest of the one that tells the beginning, the last is the one
     // that tells the end.
     let lines: Vec<&str> = appends.lines().collect();
     let lines = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
     for line in lines {
-        // "1234  fdatasync(5) = 0"; a call that was interrupted by another thread's is told
-        // twice, the second time as "<... fdatasync resumed>".
-        let call = line.split_whitespace().nth(1).and_then(|call| call.split_once('('));
-        let Some((call, _)) = call else { continue };
-        let column = COLUMNS.iter().position(|(_, calls)| calls.contains(&call));
+        let Some((call, arguments)) = call_of(line) else { continue };
+        let descriptor = arguments.split([',', ')', ' ']).next().unwrap_or_default();
+        let mut column = COLUMNS.iter().position(|(_, calls)| calls.contains(&call));
+        if column == Some(WRITES) && synced.contains(&descriptor) {
+            column = Some(SYNCED_WRITES);
+        }
         if let Some(count) = column.and_then(|column| counts.get_mut(column)) {
             *count += 1;
         }
     }
     Ok(counts)
+}
+
+/// The call and its arguments of a line such as `1234  fdatasync(5) = 0`. A call that is
+/// interrupted by another thread's is told twice, the second time as
+/// `<... fdatasync resumed>`, which is none.
+fn call_of(line: &str) -> Option<(&str, &str)> {
+    let (_, call) = line.trim_start().split_once(char::is_whitespace)?;
+    let (call, arguments) = call.trim_start().split_once('(')?;
+    call.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        .then_some((call, arguments))
+}
+
+/// The descriptor that a line opens, if what is written through it is synced.
+fn opened_to_sync(line: &str) -> Option<&str> {
+    let (call, arguments) = call_of(line)?;
+    let (arguments, descriptor) = arguments.rsplit_once(" = ")?;
+    let flags = arguments.rsplit('"').next()?;
+    (call == OPEN && SYNC_FLAGS.iter().any(|flag| flags.contains(flag))).then_some(descriptor)
 }
 
 #[cfg(test)]
@@ -145,14 +175,17 @@ mod tests {
     fn calls_between_the_marks_are_counted_once() {
         let trace = "\
             7 fdatasync(5) = 0\n\
+            7 openat(AT_FDCWD, \"O_SYNC\", O_RDWR, 0600) = 5\n\
+            7 openat(AT_FDCWD, \"map\", O_RDWR|O_DSYNC|O_CLOEXEC) = 6\n\
             7 write(2, \"the appends begin\", 17) = 17\n\
             7 pwrite64(5, \"x\", 1, 0) = 1\n\
+            7 pwrite64(6, \"x\", 1, 0) = 1\n\
             8 fdatasync(5 <unfinished ...>\n\
             7 write(5, \"y\", 1) = 1\n\
             8 <... fdatasync resumed>) = 0\n\
             7 write(2, \"the appends end\", 15) = 15\n\
             7 fsync(5) = 0\n";
-        assert_eq!(counted(trace).unwrap(), [1, 0, 0, 0, 2]);
+        assert_eq!(counted(trace).unwrap(), [1, 0, 0, 0, 1, 2]);
         assert!(counted("").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Every store that was built gives back what it was given: in order, byte for byte, and
 //! after a reopen. A figure of a store that loses or changes events would mean nothing.
+#![allow(clippy::unwrap_used)]
 
 use annals_benches::workload::Workload;
 use annals_rivals::source::{Names, Source};

@@ -37,6 +37,7 @@ fn the_whole_repository_is_read() -> io::Result<()> {
         "engine/tests/tidy/main.rs",
         "index/src/lib.rs",
         "tools/src/main.rs",
+        "benches/rivals/src/lib.rs",
         "benches/src/lib.rs",
         "fuzz/src/lib.rs",
     ] {

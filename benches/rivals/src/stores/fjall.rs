@@ -118,7 +118,7 @@ impl Appender for Append<'_> {
         let _held = store.expecting.lock().unwrap_or_else(PoisonError::into_inner);
         codec::stream_prefix(event.stream, &mut self.key);
         let last = store.streams.prefix(&self.key).next_back();
-        std::hint::black_box(last.map(|entry| entry.key()).transpose()?);
+        std::hint::black_box(last.map(fjall::Guard::key).transpose()?);
         self.append(std::slice::from_ref(event))
     }
 }
