@@ -83,13 +83,12 @@ fn say(what: &str) -> Result<()> {
 pub fn table(out: &mut impl Write, directory: &Path) -> Result<()> {
     let place = tempfile::Builder::new().prefix("annals-rivals-").tempdir_in(directory)?;
     let heads: Vec<&str> = COLUMNS.iter().map(|(head, _)| *head).collect();
-    writeln!(out, "| store | {} | its durable append |", heads.join(" | "))?;
-    writeln!(out, "|---|{}---|", "---:|".repeat(heads.len()))?;
+    writeln!(out, "| store | {} |", heads.join(" | "))?;
+    writeln!(out, "|---|{}", "---:|".repeat(heads.len()))?;
     for rival in std::iter::once(&ANNALS).chain(RIVALS) {
         let counts = count(rival, place.path())?.map(|count| count.to_string());
         let version = stores::version_of(rival.package);
-        let counts = counts.join(" | ");
-        writeln!(out, "| {} {version} | {counts} | {} |", rival.name, rival.durable)?;
+        writeln!(out, "| {} {version} | {} |", rival.name, counts.join(" | "))?;
     }
     Ok(())
 }

@@ -18,12 +18,14 @@
 //! * [`run`]: rounds of turns, each a process of its own
 //! * [`usage`]: bytes on disk and in memory
 //! * [`report`]: the table
+//! * [`about`]: what each store does, for the README
 //! * [`calls`]: what strace counts
 //!
 //! This is a crate of its own, not a member of the workspace: nobody who builds annals builds
 //! its rivals. Each rival is a feature; the default has those in pure Rust, `all` adds those
 //! that compile C or C++ (RocksDB needs `clang` and `libclang` and takes long).
 
+pub mod about;
 pub mod calls;
 pub mod codec;
 pub mod floors;

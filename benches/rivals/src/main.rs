@@ -7,15 +7,17 @@ use annals_benches::{Result, machine};
 use annals_rivals::rows::{ROWS, Row, Size};
 use annals_rivals::run::{self, Subject};
 use annals_rivals::stores::{ANNALS, RIVALS, version_of};
-use annals_rivals::{calls, floors, report};
+use annals_rivals::{about, calls, floors, report};
 
 const USAGE: &str = "\
 annals-rivals [--quick] [--only NAMES] [--rounds N] [--seconds N] [--replay-mib N]
               [--streams N] [DIRECTORY] [ROW...]
 annals-rivals calls [DIRECTORY]
+annals-rivals about
 
 Runs the floors, annals and the rivals that were built in turns and prints a table.
 `calls` counts, with strace, what a durable append of each asks of the system.
+`about` tells what each does, and where it does less than annals.
 
   --quick         shorter turns, smaller stores: for a look, not for a figure
   --only NAMES    these rivals, with commas between them (default: all that were built)
@@ -40,6 +42,7 @@ struct Arguments {
     rows: Vec<Row>,
     only: Option<Vec<String>>,
     calls: bool,
+    about: bool,
     help: bool,
 }
 
@@ -50,6 +53,7 @@ fn arguments(given: &[String]) -> Result<Arguments> {
         rows: Vec::new(),
         only: None,
         calls: false,
+        about: false,
         help: false,
     };
     let mut given = given.iter();
@@ -65,6 +69,7 @@ fn arguments(given: &[String]) -> Result<Arguments> {
             "--only" => found.only = Some(value()?.split(',').map(str::to_owned).collect()),
             "--help" | "-h" => found.help = true,
             "calls" => found.calls = true,
+            "about" => found.about = true,
             option if option.starts_with('-') => return Err(format!("no option {option}").into()),
             other => match ROWS.iter().find(|row| row.name == other) {
                 Some(row) => found.rows.push(*row),
@@ -158,6 +163,10 @@ fn main() -> Result<()> {
     let arguments = arguments(&given).map_err(|error| format!("{error}\n\n{USAGE}"))?;
     if arguments.help {
         write!(out, "{USAGE}")?;
+        return Ok(());
+    }
+    if arguments.about {
+        writeln!(out, "{}", about::table())?;
         return Ok(());
     }
     if arguments.calls {

@@ -14,6 +14,12 @@ use crate::turns::Figure;
 /// A side whose own turns differ by more than this factor is marked as noisy.
 pub const NOISY: f64 = 1.25;
 
+/// Fewer rounds than this have no spread to speak of.
+const LEAST_ROUNDS: usize = 3;
+
+/// A run with more than one noisy figure in this many says that it is too noisy.
+const NOISY_ONE_IN: usize = 4;
+
 /// Behind a figure whose side was noisy.
 const MARK: &str = " ~";
 
@@ -79,7 +85,10 @@ pub fn foot(out: &mut impl Write, notes: &Notes, tally: &Tally, rounds: usize) -
          ahead, for times and bytes less.{MARK}: this side's own turns differ by more than a \
          factor {NOISY}."
     )?;
-    if tally.noisy * 4 > tally.figures {
+    if rounds < LEAST_ROUNDS {
+        writeln!(out, "\nFewer than {LEAST_ROUNDS} rounds: the spread says nothing.")?;
+    }
+    if tally.noisy * NOISY_ONE_IN > tally.figures {
         writeln!(
             out,
             "\nTHIS RUN IS TOO NOISY: {} of {} figures; run it again while nothing else runs.",
@@ -184,7 +193,7 @@ mod tests {
         ];
         let (mut out, mut notes, mut tally) = (Vec::new(), Notes::new(), Tally::default());
         row(&mut out, ROWS[0], &cells, &mut notes, &mut tally).unwrap();
-        foot(&mut out, &notes, &tally, 3).unwrap();
+        foot(&mut out, &notes, &tally, 2).unwrap();
         let text = String::from_utf8(out).unwrap();
         for part in [
             "8000/s, annals ×1.00 (0.88–1.12)",
@@ -193,6 +202,7 @@ mod tests {
             "| – |",
             "* none, w1: it cannot",
             "TOO NOISY: 1 of 3",
+            "Fewer than 3 rounds",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -55,7 +55,8 @@ fn what_was_appended_comes_back_in_order_and_after_a_reopen() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
         let store = (rival.open)(&path, SETUP).unwrap();
-        let mut given = append(rival, store.as_ref(), 10);
+        // More events than any of them hands out at a time.
+        let mut given = append(rival, store.as_ref(), 60);
         assert_eq!(replayed(rival, store.as_ref()), given);
         store.close().unwrap();
 
@@ -103,7 +104,6 @@ fn what_is_appended_less_safely_is_there_after_a_close() {
                 store.appender().unwrap().append_expected(&event).unwrap();
                 given.push(kept(rival, &event));
             }
-            // A store that is only written to may flush at its next durable commit alone.
             store.close().unwrap();
             let store = (rival.open)(&path, SETUP).unwrap();
             assert_eq!(replayed(rival, store.as_ref()), given, "{durability:?}");

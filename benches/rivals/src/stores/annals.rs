@@ -19,11 +19,11 @@ pub(super) const RIVAL: Rival = Rival {
               file",
     early: &[
         (Durability::Buffered, "into memory; written and synced in the background within 50 ms"),
-        (Durability::Written, "one pwrite or a copy into a mapping; synced in the background"),
+        (Durability::Written, "handed to the system; synced in the background within 50 ms"),
     ],
     checksum: "CRC-32 of every record, on every read",
     streams: "an index of streams and versions beside the log",
-    less: "",
+    less: "–",
     without: &[],
     open,
 };

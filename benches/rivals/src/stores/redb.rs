@@ -118,8 +118,6 @@ impl Store for Redb {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        // Commits that were not durable become so with the next one that is.
-        self.database.begin_write()?.commit()?;
         Ok(self.database.close()?)
     }
 }
