@@ -8,8 +8,8 @@ use annals_benches::floors::buffer::Buffer;
 use annals_benches::floors::device::Device;
 use annals_benches::floors::group::GroupCommit;
 use annals_benches::floors::walk;
-use annals_benches::measure::crowd;
-use annals_benches::rows::{DEVICE_BYTES, floor_work};
+use annals_benches::measure::{Work, crowd};
+use annals_benches::rows::DEVICE_BYTES;
 use annals_benches::workload::{FLOOR_RECORD_BYTES, Workload};
 
 use crate::rows::{Content, Kind, Size};
@@ -46,8 +46,12 @@ pub fn turn(kind: Kind, size: Size, path: &Path) -> Result<Figure> {
         Kind::Append { durability, batch, threads, expected: false } => {
             let mut device = Device::prepare(path, DEVICE_BYTES)?;
             if threads > 1 {
-                let commit = GroupCommit::new(device);
-                let turn = crowd(threads, time, &|thread| floor_work(&commit, &workload, thread))?;
+                let commit = &GroupCommit::new(device);
+                let work = |thread| -> Work<'_> {
+                    let mut events = workload.events(thread);
+                    Box::new(move || commit.append(events.bytes(FLOOR_RECORD_BYTES)))
+                };
+                let turn = crowd(threads, time, &work)?;
                 let p99 = turn.p99.map(|p99| u64::try_from(p99.as_nanos())).transpose()?;
                 return Ok(Figure { value: turn.rate, p50: None, p99 });
             }
