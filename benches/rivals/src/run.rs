@@ -188,7 +188,7 @@ fn say(figure: Figure) -> String {
     format!("{ANSWER} {} {} {}", figure.value, latency(figure.p50), latency(figure.p99))
 }
 
-/// What a process does that [`ask`] started. Returns what it prints.
+/// What a process does that [`row`] started. Returns what it prints.
 ///
 /// # Errors
 /// Those of the turn; if the arguments are not those of `ask`.
