@@ -74,6 +74,11 @@ impl Cells {
         put(&mut self.cells, Cell { hash, number: narrow(self.taken) });
     }
 
+    /// How many were added.
+    pub(crate) const fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.cells.capacity() * size_of::<Cell>()

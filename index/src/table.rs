@@ -142,13 +142,6 @@ impl Table {
         StreamFound(self.streams.find(stream))
     }
 
-    /// Says that events with these ids are about to be taken. Changes nothing but the time
-    /// that taking them needs: what a table knows ids by lies all over its memory, and comes
-    /// from there for all of them together.
-    pub fn expect_ids(&self, ids: impl Iterator<Item = u128>) {
-        self.ids.touch(ids);
-    }
-
     /// What is here of a stream that [`find`](Table::find) found in this table.
     #[must_use]
     pub fn span(&self, stream: StreamFound) -> Option<Span> {

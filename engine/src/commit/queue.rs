@@ -213,11 +213,7 @@ impl Queue {
             return Ok(answer);
         }
         let mut found = StreamsFound::new();
-        let table = self.table.read();
-        // Long enough before they are put there that the wait for memory is hidden.
-        table.expect_ids(batch.events().iter().map(|event| event.id));
-        let at_hand = versions(batch, prepared, catalog, &table, &mut found);
-        drop(table);
+        let at_hand = versions(batch, prepared, catalog, &self.table.read(), &mut found);
         let Some(versions) = at_hand else { return Ok(Placement::Stale) };
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
