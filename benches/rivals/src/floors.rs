@@ -12,9 +12,9 @@ use annals_benches::measure::{Work, crowd};
 use annals_benches::rows::DEVICE_BYTES;
 use annals_benches::workload::{FLOOR_RECORD_BYTES, Workload};
 
-use crate::rows::{Content, Kind, Size};
+use crate::rows::{BURST_EVENTS, Content, Kind, Size};
 use crate::store::Durability;
-use crate::turns::{Figure, alone, events_of};
+use crate::turns::{Figure, MOST_EVENTS, Until, alone, events_of};
 
 /// The floor's name, on the command line and in the table.
 pub const NAME: &str = "floor";
@@ -43,7 +43,7 @@ pub fn turn(kind: Kind, size: Size, path: &Path) -> Result<Figure> {
     let time = Duration::from_secs_f64(size.seconds);
     let workload = Workload::new();
     match kind {
-        Kind::Append { durability, batch, threads, expected: false } => {
+        Kind::Append { durability, batch, threads, expected: false, burst } => {
             let mut device = Device::prepare(path, DEVICE_BYTES)?;
             if threads > 1 {
                 let commit = &GroupCommit::new(device);
@@ -57,16 +57,21 @@ pub fn turn(kind: Kind, size: Size, path: &Path) -> Result<Figure> {
             }
             let mut events = workload.events(0);
             let bytes = batch * FLOOR_RECORD_BYTES;
+            let until = if burst {
+                Until { time: Duration::MAX, events: BURST_EVENTS }
+            } else {
+                Until { time, events: MOST_EVENTS }
+            };
             match durability {
                 Durability::Durable => {
-                    alone(time, 1, batch, &mut || device.append(events.bytes(bytes)))
+                    alone(until, 1, batch, &mut || device.append(events.bytes(bytes)))
                 }
                 Durability::Written => {
-                    alone(time, 64, batch, &mut || device.write(events.bytes(bytes)))
+                    alone(until, 64, batch, &mut || device.write(events.bytes(bytes)))
                 }
                 Durability::Buffered => {
                     let mut buffer = Buffer::new(device);
-                    alone(time, 64, 1, &mut || buffer.append(events.bytes(FLOOR_RECORD_BYTES)))
+                    alone(until, 64, 1, &mut || buffer.append(events.bytes(FLOOR_RECORD_BYTES)))
                 }
             }
         }
@@ -90,7 +95,8 @@ mod tests {
 
     #[test]
     fn every_floor_runs() {
-        let size = Size { rounds: 1, seconds: 0.02, replay_bytes: 300_000, streams: 1 };
+        let size =
+            Size { rounds: 1, seconds: 0.02, replay_bytes: 300_000, streams: 1, warm_events: 1 };
         for row in ROWS.iter().filter(|row| fits(row.kind)) {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("floor");

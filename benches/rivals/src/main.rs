@@ -22,18 +22,21 @@ Runs the floors, annals and the rivals that were built in turns and prints a tab
   --quick         shorter turns, smaller stores: for a look, not for a figure
   --only NAMES    these rivals, with commas between them (default: all that were built)
   --rounds N      turns of each side that count (default 5)
-  --seconds N     length of a turn (default 2); 2,000,000 events end it too
+  --seconds N     length of a turn (default 2); 2,000,000 events end it too, and
+                  100,000 a burst
   --replay-mib N  MiB of content that are replayed and opened (default 1024): every
                   side has its own copy on the disk while rows w4 and w6 run
   --streams N     streams of 10 events in rows w5 and w8 (default 100000)
   DIRECTORY       where to write (default: the current directory); must be on the
                   disk that is meant, not in memory. Everything is deleted afterwards
-  ROW             which rows: w1 w1b w2-8 w2-64 w3 w3b w3w w3e w3eb w4 w6 w6k w5 w8
-                  w8m (default: all)
+  ROW             which rows: w1 w1b w2-8 w2-64 w3 w3s w3b w3w w3e-w w3e-b w4 w6 w6k w5
+                  w8 w8m (default: all)
 ";
 
-const FULL: Size = Size { rounds: 5, seconds: 2.0, replay_bytes: 1 << 30, streams: 100_000 };
-const QUICK: Size = Size { rounds: 3, seconds: 0.5, replay_bytes: 64 << 20, streams: 10_000 };
+const FULL: Size =
+    Size { rounds: 5, seconds: 2.0, replay_bytes: 1 << 30, streams: 100_000, warm_events: 400_000 };
+const QUICK: Size =
+    Size { rounds: 3, seconds: 0.5, replay_bytes: 64 << 20, streams: 10_000, warm_events: 100_000 };
 
 #[derive(Debug)]
 struct Arguments {

@@ -165,7 +165,7 @@ fn ask(what: &str, name: &str, row: Row, size: Size, path: &Path) -> Result<Stri
     let mut command = Command::new(std::env::current_exe()?);
     command.args([what, name, row.name]).arg(path);
     command.args([size.seconds.to_string(), size.replay_bytes.to_string()]);
-    command.arg(size.streams.to_string());
+    command.args([size.streams.to_string(), size.warm_events.to_string()]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output()?;
     let killed = what == KILL && output.status.code().is_none();
     if output.status.success() || killed {
@@ -193,7 +193,7 @@ fn say(figure: Figure) -> String {
 /// # Errors
 /// Those of the turn; if the arguments are not those of `ask`.
 pub fn answer(what: &str, given: &[String]) -> Result<String> {
-    let [name, row, path, seconds, replay_bytes, streams] = given else {
+    let [name, row, path, seconds, replay_bytes, streams, warm_events] = given else {
         return Err("not the arguments of a turn".into());
     };
     let subject = Subject::find(name).ok_or("no such subject")?;
@@ -204,6 +204,7 @@ pub fn answer(what: &str, given: &[String]) -> Result<String> {
         seconds: seconds.parse()?,
         replay_bytes: replay_bytes.parse()?,
         streams: streams.parse()?,
+        warm_events: warm_events.parse()?,
     };
     match (what, subject) {
         (FILL, Subject::Floor) => floors::fill(kind.content(), size, path)?,

@@ -8,7 +8,7 @@ use annals_benches::Result;
 use annals_benches::measure::{Work, crowd};
 use annals_benches::workload::{CONTENT_BYTES, STREAMS, Workload};
 
-use crate::rows::{Content, EVENTS_PER_STREAM, EXPECTED_STREAMS, Kind, Size};
+use crate::rows::{BURST_EVENTS, Content, EVENTS_PER_STREAM, EXPECTED_STREAMS, Kind, Size};
 use crate::source::{Names, Source, spread};
 use crate::store::{Appender, Durability, Event, Rival, Setup, Store};
 use crate::usage;
@@ -17,11 +17,16 @@ use crate::usage;
 /// must fit on the disk, and below what the system writes back by itself.
 pub const MOST_EVENTS: u64 = 2_000_000;
 
-/// Part of a turn's length that it runs before it is measured.
+/// Part of a turn's length that many threads run before they are measured.
 const WARM_UP: u32 = 5;
 
-/// How long the threads and the disk come to rest between opening and measuring.
-const REST: Duration = Duration::from_millis(200);
+/// Events of a batch of the warm-up, and how long it lasts at most, for stores that are slow.
+const WARM_BATCH: usize = 1000;
+const WARM_AT_MOST: Duration = Duration::from_secs(5);
+
+/// How long the threads and the disk come to rest between the warm-up and measuring: what
+/// is written in the background is, and space is prepared.
+const REST: Duration = Duration::from_millis(300);
 
 /// Events of a batch where a store is filled.
 const FILL_EVENTS: usize = 1000;
@@ -108,13 +113,12 @@ pub fn fill(
 pub fn turn(rival: &Rival, kind: Kind, size: Size, directory: &Path) -> Result<Figure> {
     let setup = kept(kind.content(), size);
     match kind {
-        Kind::Append { durability, batch, threads, expected } => {
+        Kind::Append { durability, threads, .. } => {
             let durability = rival.nearest(durability)?;
             let bytes = content_bytes(MOST_EVENTS.saturating_mul(2));
             let setup = Setup { durability, threads, bytes, kept: false };
             let store = (rival.open)(directory, setup)?;
-            std::thread::sleep(REST);
-            let figure = append(store.as_ref(), durability, threads, batch, expected, size)?;
+            let figure = append(store.as_ref(), kind, size)?;
             store.close()?;
             Ok(figure)
         }
@@ -151,17 +155,14 @@ pub fn turn(rival: &Rival, kind: Kind, size: Size, directory: &Path) -> Result<F
     }
 }
 
-fn append(
-    store: &dyn Store,
-    durability: Durability,
-    threads: u64,
-    batch: usize,
-    expected: bool,
-    size: Size,
-) -> Result<Figure> {
+fn append(store: &dyn Store, kind: Kind, size: Size) -> Result<Figure> {
+    let Kind::Append { durability, batch, threads, expected, burst } = kind else {
+        return Err("not a row that appends".into());
+    };
     let time = Duration::from_secs_f64(size.seconds);
     let workload = Workload::new();
     let names = Names::new(if expected { EXPECTED_STREAMS } else { STREAMS });
+    warm(store, &workload, &names, size)?;
     if threads > 1 {
         let work = |thread| one_by_one(store, &workload, &names, thread);
         crowd(threads, time / WARM_UP, &work)?;
@@ -181,8 +182,27 @@ fn append(
     };
     // The clock is not read often enough to be felt, and a sync is seldom.
     let calls = if durability == Durability::Durable || batch > 1 { 1 } else { 64 };
-    alone(time / WARM_UP, calls, batch, &mut work)?;
-    alone(time, calls, batch, &mut work)
+    let until = if burst {
+        Until { time: Duration::MAX, events: BURST_EVENTS }
+    } else {
+        Until { time, events: MOST_EVENTS }
+    };
+    alone(until, calls, batch, &mut work)
+}
+
+/// Brings a store to the size at which it is measured, and to rest.
+fn warm(store: &dyn Store, workload: &Workload, names: &Names, size: Size) -> Result<()> {
+    let mut source = Source::new(workload, names, u64::MAX);
+    let mut appender = store.appender()?;
+    let mut batch = Vec::with_capacity(WARM_BATCH);
+    let until = Until { time: WARM_AT_MOST, events: size.warm_events };
+    alone(until, 1, WARM_BATCH, &mut || {
+        batch.clear();
+        batch.extend((0..WARM_BATCH).map(|_| source.any()));
+        appender.append(&batch)
+    })?;
+    std::thread::sleep(REST);
+    Ok(())
 }
 
 /// What one of several threads does, call by call.
@@ -200,23 +220,33 @@ fn one_by_one<'a>(
     })
 }
 
-/// Calls `work`, which appends `batch` events, until the time is up or enough was written.
+/// When one thread stops.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Until {
+    /// When this time is up,
+    pub(crate) time: Duration,
+    /// or after so many events.
+    pub(crate) events: u64,
+}
+
+/// Calls `work`, which appends `batch` events, and looks at the clock after every so many
+/// calls.
 pub(crate) fn alone(
-    time: Duration,
+    until: Until,
     calls: u64,
     batch: usize,
     work: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Figure> {
-    let per_turn = calls * u64::try_from(batch)?;
+    let per_look = calls * u64::try_from(batch)?;
     let start = Instant::now();
     let mut done = 0;
     loop {
         for _ in 0..calls {
             work()?;
         }
-        done += per_turn;
+        done += per_look;
         let elapsed = start.elapsed();
-        if elapsed >= time || done >= MOST_EVENTS {
+        if elapsed >= until.time || done >= until.events {
             return Ok(Figure::new(done as f64 / elapsed.as_secs_f64()));
         }
     }
@@ -282,7 +312,8 @@ mod tests {
     use crate::rows::ROWS;
     use crate::stores::{ANNALS, RIVALS};
 
-    const SIZE: Size = Size { rounds: 1, seconds: 0.02, replay_bytes: 300_000, streams: 50 };
+    const SIZE: Size =
+        Size { rounds: 1, seconds: 0.02, replay_bytes: 300_000, streams: 50, warm_events: 2000 };
 
     #[test]
     fn every_row_runs_with_every_store_that_it_fits() {

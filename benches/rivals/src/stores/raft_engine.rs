@@ -73,12 +73,15 @@ fn open(directory: &Path, setup: Setup) -> Result<Box<dyn Store>> {
     let engine = Engine::open(config)?;
     let durable = setup.durability == Durability::Durable;
     let groups = AtomicU64::new(EVENTS);
-    Ok(Box::new(Raft { engine, durable, groups, expecting: Mutex::new(()) }))
+    let shared = setup.threads > 1;
+    Ok(Box::new(Raft { engine, durable, shared, groups, expecting: Mutex::new(()) }))
 }
 
 struct Raft {
     engine: Engine,
     durable: bool,
+    /// Whether several threads append.
+    shared: bool,
     /// The group of the next thread.
     groups: AtomicU64,
     /// Held from reading a stream's end to the write that rests on it.
@@ -117,7 +120,7 @@ impl Raft {
 
 impl Store for Raft {
     fn appender(&self) -> Result<Box<dyn Appender + '_>> {
-        let group = self.groups.fetch_add(1, Ordering::Relaxed);
+        let group = if self.shared { self.groups.fetch_add(1, Ordering::Relaxed) } else { EVENTS };
         let last = self.engine.last_index(group).unwrap_or(0);
         let batch = LogBatch::default();
         Ok(Box::new(Append { store: self, group, last, batch, entry: BytesValue::new() }))
