@@ -11,6 +11,7 @@
 //! * [`measure`]: turns, medians, spreads
 //! * [`rows`]: which floor stands beside which use of annals
 //! * [`report`]: the table and the machine it is from
+//! * [`survey`]: how cost grows, point by point, for `annals bench`
 //!
 //! `cargo run --release -p annals-benches` prints the table. `cargo bench -p
 //! annals-benches` runs the same pairs under criterion, for comparing two versions
@@ -22,6 +23,7 @@ pub mod measure;
 pub mod report;
 pub mod rows;
 pub mod subject;
+pub mod survey;
 pub mod workload;
 
 /// What goes wrong in a bench is told and ends it; nobody tells errors apart.

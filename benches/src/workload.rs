@@ -52,9 +52,16 @@ impl Default for Workload {
 impl Workload {
     /// Always the same: two runs differ in the machine, not in the events.
     pub fn new() -> Self {
+        Self::with_pool(POOL_BYTES)
+    }
+
+    /// The same with a pool of at least so many bytes, for larger slices than the usual pool
+    /// has.
+    pub fn with_pool(bytes: usize) -> Self {
+        let bytes = bytes.max(POOL_BYTES);
         let mut random = Random::new(1);
-        let mut pool = Vec::with_capacity(POOL_BYTES);
-        while pool.len() < POOL_BYTES {
+        let mut pool = Vec::with_capacity(bytes.next_multiple_of(size_of::<u64>()));
+        while pool.len() < bytes {
             pool.extend_from_slice(&random.draw().to_le_bytes());
         }
         let streams = (0..STREAMS).map(|number| format!("order-{number:04}")).collect();
@@ -91,6 +98,11 @@ impl<'w> Events<'w> {
         let pool = self.workload.pool.as_slice();
         let start = self.random.below(pool.len().saturating_sub(len).max(1));
         pool.get(start..start.saturating_add(len)).unwrap_or(pool)
+    }
+
+    /// A random number below `bound`; 0 if that is 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.random.below(bound)
     }
 
     /// Appends the content of the next event to `out`: what a floor frames.
