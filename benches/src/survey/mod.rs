@@ -39,7 +39,7 @@ pub use fact::{Fact, Measure, Part, Side, Way, Word, Work};
 pub use plan::{DEFAULT_PAYLOAD, Plan};
 pub use row::{Figure, Row, rows};
 pub use text::{About, Survey};
-pub use turns::{Progress, Stopped};
+pub use turns::{Progress, Stopped, histogram_step};
 
 /// What the temporary directory of a run is called, and something random behind it.
 pub const PLACE_PREFIX: &str = "annals-bench-";

@@ -21,6 +21,11 @@ const WHOLE: usize = 100_000;
 /// Steps of the histogram in a power of ten.
 const STEPS: f64 = 20.0;
 
+/// How much larger each step of a histogram is than the one before.
+pub fn histogram_step() -> f64 {
+    10_f64.powf(STEPS.recip())
+}
+
 /// How far it has got.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
