@@ -144,7 +144,7 @@ fn about(plan: &Plan, directory: &Path) -> About {
 fn now() -> String {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
     let nanos = i64::try_from(since).unwrap_or_default().saturating_mul(1_000_000_000);
-    time::text(Occurred::utc(Timestamp::from_nanos(nanos)))
+    time::text(Occurred::utc(Timestamp::from_nanos(nanos))).replace(".000000000", "")
 }
 
 /// Takes the figures, and shows how far it has got.

@@ -78,8 +78,9 @@ pub(super) const fn floor(part: Part) -> &'static str {
         }
         Part::Open => {
             "Beside both: a walk over as much, each record's CRC checked. A log that need not \
-             read everything is far below it, and should be. Everything is in the page cache, as \
-             far as it fits."
+             read everything is far below it, and should be. The process that was killed had \
+             appended and synced up to 16 MiB since the log was closed last. Everything is in \
+             the page cache, as far as it fits."
         }
         Part::Tail => {
             "Floor: the same write, with its sync where it is durable, one atomic and one futex \

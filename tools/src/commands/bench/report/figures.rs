@@ -308,8 +308,8 @@ fn histogram(facts: &[Fact], part: Part) -> Option<Plot> {
     });
     Some(Plot {
         id: String::new(),
-        title: "How long a sync takes: one write and one sync, one durable append".to_owned(),
-        note: fixed(work, streams),
+        title: "How long a sync takes".to_owned(),
+        note: format!("floor: one write and one sync; annals: {}", fixed(work, streams)),
         x: Axis { label: "time of a call", unit: Unit::Nanos },
         y: Axis { label: "share of the calls", unit: Unit::Percent },
         marks: Marks::Steps,

@@ -11,5 +11,7 @@ mod markup;
 mod page;
 mod plot;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 pub(super) use page::page;

@@ -137,10 +137,14 @@ impl Plot {
                 Scale::of_sizes(ends)
             }
         };
-        let y = Scale::of_figures(points().flat_map(|point| {
+        let figures = points().flat_map(|point| {
             let (least, most) = point.spread.unwrap_or((point.y, point.y));
             [least, point.y, most]
-        }));
+        });
+        let y = match self.marks {
+            Marks::Steps => Scale::of_shares(figures),
+            _ => Scale::of_figures(figures),
+        };
         self.axes(html, &x, &y);
         for series in &self.series {
             let _ = write!(html, "<g class=\"{}\">", class(series));
@@ -155,9 +159,13 @@ impl Plot {
     fn axes(&self, html: &mut String, x: &Scale, y: &Scale) {
         let bottom = HEIGHT - BOTTOM;
         let right = WIDTH - RIGHT;
+        let hint = if y.is_log() { ", by powers of ten" } else { "" };
         html.push_str("<g class=\"axis\">");
-        let _ =
-            write!(html, "<text class=\"label\" x=\"2\" y=\"12\">{}</text>", escape(self.y.label));
+        let _ = write!(
+            html,
+            "<text class=\"label\" x=\"2\" y=\"12\">{}{hint}</text>",
+            escape(self.y.label)
+        );
         let label = (LEFT + right) / 2.0;
         let _ = write!(
             html,

@@ -22,6 +22,7 @@ impl Unit {
     /// As it stands at an axis: short.
     pub(super) fn tick(self, value: f64) -> String {
         match self {
+            Self::Count if value < 9_999.5 => units::count_of(value),
             Self::Count | Self::Rate => short(value),
             Self::Bytes => bytes(value),
             Self::Nanos => nanos(value),
@@ -115,6 +116,12 @@ impl Scale {
             let (low, high) = ((least / 1.15).log10(), (most * 1.15).log10());
             return Self { spacing: Spacing::Log, low, high };
         }
+        Self::of_shares([most].into_iter())
+    }
+
+    /// For shares: from zero, so that areas can be compared.
+    pub(super) fn of_shares(values: impl Iterator<Item = f64>) -> Self {
+        let (_, most) = range(values);
         Self { spacing: Spacing::Linear, low: 0.0, high: if most > 0.0 { most * 1.1 } else { 1.0 } }
     }
 
@@ -131,6 +138,11 @@ impl Scale {
         let most = values.filter(|value| *value < 100.0).map(nines).fold(1.0, f64::max);
         let high = if most > 4.5 { LONGEST } else { most + 0.6 };
         Self { spacing: Spacing::Nines, low: 0.0, high }
+    }
+
+    /// Whether equal distances are equal factors.
+    pub(super) fn is_log(&self) -> bool {
+        self.spacing == Spacing::Log
     }
 
     /// Where a value lies, from 0 to 1.
@@ -201,6 +213,7 @@ mod tests {
         assert_eq!(Unit::Rate.tick(1_500_000.0), "1.5M");
         assert_eq!(Unit::Rate.tick(200.0), "200");
         assert_eq!(Unit::Count.tick(100_000.0), "100k");
+        assert_eq!(Unit::Count.tick(4096.0), "4,096");
         assert_eq!(Unit::Bytes.tick(65_536.0), "64 KiB");
         assert_eq!(Unit::Bytes.tick(1_048_576.0), "1 MiB");
         assert_eq!(Unit::Nanos.tick(250_000.0), "250 µs");
