@@ -7,29 +7,30 @@
 //! * [`event`]: an event as it is handed in
 //! * [`snapshot`]: a snapshot as it is handed in
 //! * [`control`]: keys and snapshots of a batch
-//! * [`names`]: the streams that it names
 //! * [`payloads`]: what it has encoded
 //! * [`check`]: sizes against limits
 
 mod check;
 mod control;
 mod event;
-mod names;
 mod payloads;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
+use self::check::within;
 pub(crate) use self::control::{Control, Subject};
 pub use self::event::NewEvent;
-pub(crate) use self::names::Named;
-use self::names::Names;
 use self::payloads::{Payload, Payloads};
 pub use self::snapshot::NewSnapshot;
 use crate::error::{Error, Result};
 use crate::expected::Expected;
+use crate::limits;
+use crate::names::{Named, Names};
 use crate::record::event::PayloadParts;
 use crate::record::key::Outcome;
 use crate::record::layout;
@@ -67,7 +68,8 @@ pub(crate) struct Encoded {
 /// ```
 #[derive(Debug, Default)]
 pub struct Batch {
-    names: Names,
+    /// Shared with the outcomes of its commits, which tell versions by them.
+    names: Arc<Names>,
     events: Vec<Encoded>,
     controls: Vec<Control>,
     key: Option<Payload>,
@@ -95,7 +97,7 @@ impl Batch {
         expected: Expected,
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> &mut Self {
-        match self.names.name(stream, expected) {
+        match self.name(stream, expected) {
             Ok(index) => {
                 for event in events {
                     let added = self.push(index, stream, &event);
@@ -109,7 +111,7 @@ impl Batch {
 
     /// Expects something of a stream that the batch need not write.
     pub fn expect(&mut self, stream: &str, expected: Expected) -> &mut Self {
-        let named = self.names.name(stream, expected).map(drop);
+        let named = self.name(stream, expected).map(drop);
         self.noted(named)
     }
 
@@ -131,7 +133,11 @@ impl Batch {
 
     /// Makes it an empty batch again that keeps its memory.
     pub fn clear(&mut self) {
-        self.names.clear();
+        match Arc::get_mut(&mut self.names) {
+            Some(names) => names.clear(),
+            // The outcome of a commit still tells by them.
+            None => self.names = Arc::default(),
+        }
         self.events.clear();
         self.controls.clear();
         self.key = None;
@@ -141,6 +147,12 @@ impl Batch {
         self.last_made_id = None;
         self.committed = AtomicBool::new(false);
         self.error = None;
+    }
+
+    /// Names a stream. Returns its index.
+    fn name(&mut self, stream: &str, expected: Expected) -> Result<usize> {
+        within("stream name", stream.len(), limits::STREAM_NAME_BYTES)?;
+        Ok(self.names().name(stream, expected))
     }
 
     /// Notes the first error that was met.
@@ -173,7 +185,7 @@ impl Batch {
         let Payload { start, len, crc } = payload;
         self.events.push(Encoded { stream, id, start, len, crc });
         self.given_ids |= event.id.is_some();
-        self.names.written(stream);
+        self.names().written(stream);
         Ok(())
     }
 
@@ -208,6 +220,15 @@ impl Batch {
 
     pub(crate) fn named(&self) -> &[Named] {
         self.names.list()
+    }
+
+    pub(crate) fn shared_names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// To change them: apart from those of an outcome that is still there.
+    fn names(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.names)
     }
 
     pub(crate) fn events(&self) -> &[Encoded] {
