@@ -18,7 +18,7 @@ use crate::measure::{self, Until};
 use crate::rows::DEVICE_BYTES;
 use crate::workload::{EVENT_TYPE, Events, Workload};
 
-/// What the floor of tickets writes and syncs at a time.
+/// What the floor of tickets writes and syncs at a time, at most: no more than is in flight.
 const TICKETS_WRITE_BYTES: usize = 256 << 10;
 
 /// A turn that syncs nothing ends after so many bytes at the latest.
@@ -291,7 +291,8 @@ fn tickets(
     turns: &mut Turns<'_>,
 ) -> Result<Vec<Fact>> {
     let (stop, time, sizes) = (turns.stop(), turns.time(), Sizes::of(work)?);
-    let records = (TICKETS_WRITE_BYTES / sizes.call.max(1)).max(1);
+    let in_flight = usize::try_from(work.in_flight)?;
+    let records = (TICKETS_WRITE_BYTES / sizes.call.max(1)).min(in_flight).max(1);
     let bytes = records.saturating_mul(sizes.call);
     let workload = workload_for(bytes);
     let mut device = Device::prepare(floor, DEVICE_BYTES)?;
@@ -308,7 +309,7 @@ fn tickets(
         || {
             let open = log.get()?;
             let start = Instant::now();
-            let mut flight = Flight::new(usize::try_from(work.in_flight)?);
+            let mut flight = Flight::new(in_flight);
             let submit = || flight.push(open.submit(caller.next())?);
             let (calls, _) = busy(stop, time, sizes.most_calls()?, submit)?;
             flight.land()?;

@@ -64,13 +64,17 @@ pub(super) fn append_and_die(
     stop: Stop<'_>,
 ) -> Result<()> {
     let (name, words) = program.split_first().ok_or("no program to kill was given")?;
-    let mut child = Command::new(name)
+    let mut command = Command::new(name);
+    command
         .args(words)
         .arg(log)
         .args([bytes.to_string(), payload.to_string()])
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+        .stdout(Stdio::piped());
+    // Ctrl-C on a terminal is for this process, which then ends the other one.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn()?;
     let ready = wait(&mut child, stop);
     // Also after an error: nobody is left behind.
     let killed = child.kill().and_then(|()| child.wait());
@@ -87,7 +91,5 @@ fn wait(child: &mut Child, stop: Stop<'_>) -> Result<()> {
             return Ok(());
         }
     }
-    // Ctrl-C on a terminal ends it, too.
-    stop.check()?;
     Err("the process that was to be killed ended by itself".into())
 }

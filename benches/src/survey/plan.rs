@@ -135,7 +135,9 @@ impl Plan {
             works.extend(self.batches.iter().map(|&batch| Work { batch, ..base }));
             works.extend(self.payloads.iter().map(|&payload| Work { payload, ..base }));
         }
-        works.extend(self.tickets.iter().map(|&in_flight| {
+        // What is waited for by tickets is durable, too.
+        let tickets = self.tickets.iter().filter(|_| self.durabilities.contains(&Way::Durable));
+        works.extend(tickets.map(|&in_flight| {
             let work = Work::new(Part::Append, Way::Tickets);
             Work { threads: 1, in_flight, batch: 1, payload, ..work }
         }));
@@ -207,6 +209,10 @@ mod tests {
             }
             assert_eq!(mine.len(), if way == Way::Durable { 12 } else { 8 }, "{mine:?}");
         }
+        let tickets = works.iter().filter(|work| work.way == Way::Tickets);
+        assert_eq!(tickets.map(|work| work.in_flight).collect::<Vec<_>>(), [64, 4096]);
+        let early = Plan { durabilities: vec![Way::Written], ..plan };
+        assert!(early.works().iter().all(|work| work.way == Way::Written));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) const fn floor(part: Part) -> &'static str {
         Part::Append => {
             "Floors: durable, one pwrite and one fdatasync on a prepared file, shared by \
              threads through a leader and one futex; tickets, one thread that writes and syncs \
-             256 KiB at a time; written, one pwrite a call; buffered, a copy and a CRC into a \
+             as much as is in flight at a time, 256 KiB at most; written, one pwrite a call; buffered, a copy and a CRC into a \
              buffer of 1 MiB that is written when it is full. None of them gives out positions, \
              checks ids or versions, or keeps an index."
         }

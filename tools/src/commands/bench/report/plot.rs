@@ -159,7 +159,7 @@ impl Plot {
     fn axes(&self, html: &mut String, x: &Scale, y: &Scale) {
         let bottom = HEIGHT - BOTTOM;
         let right = WIDTH - RIGHT;
-        let hint = if y.is_log() { ", by powers of ten" } else { "" };
+        let hint = if y.is_log() { ", log scale" } else { "" };
         html.push_str("<g class=\"axis\">");
         let _ = write!(
             html,
