@@ -56,6 +56,14 @@ impl Cells {
         Found::New(hash)
     }
 
+    /// Looks at the cell where a content with this hash would be, and makes nothing of it: of
+    /// several contents that are about to be looked for, the cells come from memory together
+    /// instead of one after the other. What it gives is to be used for nothing.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u64) -> u32 {
+        self.cells.get(home(part(hash), self.cells.len())).map_or(0, |cell| cell.hash)
+    }
+
     /// Adds what `find` called new, with the hash that it gave. Numbers count up from 0 and
     /// stay below 2^32 - 1.
     pub(crate) fn add(&mut self, hash: u32) {
@@ -64,6 +72,11 @@ impl Cells {
         }
         self.taken += 1;
         put(&mut self.cells, Cell { hash, number: narrow(self.taken) });
+    }
+
+    /// How many were added.
+    pub(crate) const fn taken(&self) -> usize {
+        self.taken
     }
 
     /// Bytes on the heap.

@@ -6,8 +6,13 @@ use foldhash::fast::RandomState;
 
 use crate::cells::{Cells, Found};
 
+/// So many ids at most are not in the cells yet.
+const WAITING: usize = 64;
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
+    /// Of the first entries; the last few wait. The cells lie all over the memory, and each
+    /// that is put there alone waits for its own; those of several come together.
     cells: Cells,
     /// In the order in which they came: appending touches the end alone.
     entries: Vec<Entry>,
@@ -22,6 +27,12 @@ struct Entry {
     posting: u32,
 }
 
+impl Entry {
+    const fn number(&self) -> u128 {
+        u128::from_ne_bytes(self.id)
+    }
+}
+
 impl Ids {
     pub(crate) fn with_capacity(ids: usize) -> Ids {
         Ids {
@@ -33,22 +44,50 @@ impl Ids {
 
     /// Adds an id; one that is here already keeps its posting.
     pub(crate) fn add(&mut self, id: u128, posting: u32) {
-        if let Found::New(hash) = self.find(id) {
-            self.cells.add(hash);
-            self.entries.push(Entry { id: id.to_ne_bytes(), posting });
+        self.entries.push(Entry { id: id.to_ne_bytes(), posting });
+        if self.waiting().len() >= WAITING {
+            self.settle();
         }
     }
 
+    /// Puts those that wait into the cells.
+    fn settle(&mut self) {
+        let settled = self.cells.taken();
+        let waiting = self.waiting();
+        let hashes = waiting.iter().map(|entry| self.hash(*entry));
+        std::hint::black_box(hashes.fold(0, |all, hash| all ^ self.cells.touch(hash)));
+        for number in settled..self.entries.len() {
+            let Some(entry) = self.entries.get(number).copied() else { break };
+            if let Found::New(hash) = self.find(entry) {
+                // Behind one that was here already, it moves up to where that was.
+                self.entries.swap(self.cells.taken(), number);
+                self.cells.add(hash);
+            }
+        }
+        self.entries.truncate(self.cells.taken());
+    }
+
+    fn waiting(&self) -> &[Entry] {
+        self.entries.get(self.cells.taken()..).unwrap_or_default()
+    }
+
     pub(crate) fn get(&self, id: u128) -> Option<u32> {
-        match self.find(id) {
+        let wanted = Entry { id: id.to_ne_bytes(), posting: 0 };
+        match self.find(wanted) {
             Found::Number(number) => self.entries.get(number).map(|entry| entry.posting),
-            Found::New(_) => None,
+            Found::New(_) => {
+                let found = self.waiting().iter().find(|entry| entry.id == wanted.id);
+                found.map(|entry| entry.posting)
+            }
         }
     }
 
     /// In the order in which they came.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u128, u32)> {
-        self.entries.iter().map(|entry| (u128::from_ne_bytes(entry.id), entry.posting))
+        let settled = self.entries.get(..self.cells.taken()).unwrap_or_default().iter();
+        let first = |entry: &&Entry| self.get(entry.number()) == Some(entry.posting);
+        let waiting = self.waiting().iter().filter(first);
+        settled.chain(waiting).map(|entry| (entry.number(), entry.posting))
     }
 
     /// Bytes on the heap.
@@ -56,10 +95,13 @@ impl Ids {
         self.cells.heap_bytes() + self.entries.capacity() * size_of::<Entry>()
     }
 
-    fn find(&self, id: u128) -> Found {
-        let bytes = id.to_ne_bytes();
-        let is_it = |number: usize| self.entries.get(number).is_some_and(|at| at.id == bytes);
-        self.cells.find(self.hasher.hash_one(id), is_it)
+    fn find(&self, wanted: Entry) -> Found {
+        let is_it = |number: usize| self.entries.get(number).is_some_and(|at| at.id == wanted.id);
+        self.cells.find(self.hash(wanted), is_it)
+    }
+
+    fn hash(&self, entry: Entry) -> u64 {
+        self.hasher.hash_one(entry.number())
     }
 }
 
@@ -77,6 +119,14 @@ mod tests {
             assert!((0..3000).all(|n| ids.get(u128::from(n) << 70) == Some(n)));
             assert_eq!(ids.get(1), None);
             assert!(ids.iter().map(|(_, posting)| posting).eq(0..3000));
+            // Also among those that wait.
+            ids.add(7 << 71, 3000);
+            ids.add(1, 3001);
+            ids.add(1, 3002);
+            assert_eq!((ids.get(7 << 71), ids.get(1)), (Some(14), Some(3001)));
+            assert!(ids.iter().map(|(_, posting)| posting).eq((0..3000).chain([3001])));
+            ids.settle();
+            assert!(ids.iter().map(|(_, posting)| posting).eq((0..3000).chain([3001])));
         }
     }
 

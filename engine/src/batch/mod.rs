@@ -35,6 +35,7 @@ use crate::record::event::PayloadParts;
 use crate::record::key::Outcome;
 use crate::record::layout;
 use crate::sync::{AtomicBool, Ordering};
+use crate::time::unix_millis;
 
 /// An encoded event of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,8 @@ pub struct Batch {
     payloads: Payloads,
     given_ids: bool,
     last_made_id: Option<u128>,
+    /// The last one before it was cleared.
+    made_before: Option<u128>,
     committed: AtomicBool,
     error: Option<Error>,
 }
@@ -144,7 +147,7 @@ impl Batch {
         self.outcome = None;
         self.payloads.clear();
         self.given_ids = false;
-        self.last_made_id = None;
+        self.made_before = self.last_made_id.take().or(self.made_before);
         self.committed = AtomicBool::new(false);
         self.error = None;
     }
@@ -189,14 +192,19 @@ impl Batch {
         Ok(())
     }
 
-    /// A UUID of version 7. The first one of a batch is random; those after it count up
-    /// from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
-    /// no dearer than an addition.
+    /// A UUID of version 7. The first one of a millisecond is random; those after it count
+    /// up from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
+    /// no dearer than an addition. Within a batch the clock is asked once.
     fn next_id(&mut self) -> u128 {
         const RANDOM: u128 = (1 << 62) - 1;
-        let id = match self.last_made_id {
-            Some(last) => (last & !RANDOM) | (last.wrapping_add(1) & RANDOM),
-            None => Uuid::now_v7().as_u128(),
+        const MILLISECOND_BITS: u32 = u128::BITS - 48;
+        let counts_up = |last: u128| (last & !RANDOM) | (last.wrapping_add(1) & RANDOM);
+        let id = match (self.last_made_id, self.made_before) {
+            (Some(last), _) => counts_up(last),
+            (None, Some(last)) if last >> MILLISECOND_BITS == u128::from(unix_millis()) => {
+                counts_up(last)
+            }
+            (None, _) => Uuid::now_v7().as_u128(),
         };
         self.last_made_id = Some(id);
         id
