@@ -43,7 +43,7 @@ const fn log_bytes(work: &mut Work) -> &mut u64 {
 
 impl Sweep {
     const fn new(part: Part, way: Way, title: &'static str) -> Self {
-        let (size, unit) = ("size of the log, as its floor has it", Unit::Bytes);
+        let (size, unit) = ("size of the log", Unit::Bytes);
         Self { part, way, title, size, unit, field: log_bytes, least: 1 }
     }
 
