@@ -16,9 +16,14 @@
 //! annals-benches` runs the same pairs under criterion, for comparing two versions
 //! of the code.
 
+pub mod child;
+pub mod clock;
 pub mod floors;
+pub mod histogram;
 pub mod machine;
 pub mod measure;
+pub mod paths;
+pub mod receipt;
 pub mod report;
 pub mod rows;
 pub mod subject;

@@ -7,28 +7,79 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::histogram::Histogram;
 
 /// How long the disk and the background get to come to rest between two turns, so that
 /// one side does not pay for what the other left behind.
-const REST: Duration = Duration::from_millis(300);
+pub const REST: Duration = Duration::from_millis(300);
 
 /// A side whose turns differ by more than this factor says that the run was noisy.
-const NOISY: f64 = 1.25;
+pub const NOISY: f64 = 1.25;
 
 /// What one turn came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
-    /// Events in a second.
+    /// Events, or whatever else is counted, in a second.
     pub rate: f64,
-    /// 99 of 100 calls took no longer; where many threads were measured.
+    /// What one call took: the mean, or where single calls are timed the median.
+    pub call: Duration,
+    /// Half of the calls took no longer; where single calls are timed.
+    pub p50: Option<Duration>,
+    /// 99 of 100 calls took no longer; where single calls are timed.
     pub p99: Option<Duration>,
+    /// The sync that came before what was measured and is not part of it.
+    pub sync: Option<Duration>,
+    /// Bytes, where they are what is measured.
+    pub bytes: Option<f64>,
 }
 
 impl Turn {
-    /// So many events in that time.
+    /// So many events in that time, one a call.
     pub fn new(events: u64, time: Duration) -> Self {
+        Self::of_calls(events, 1, time)
+    }
+
+    /// So many calls in that time, each of so many events.
+    pub fn of_calls(calls: u64, events: u64, time: Duration) -> Self {
         let seconds = time.as_secs_f64().max(f64::MIN_POSITIVE);
-        Self { rate: events as f64 / seconds, p99: None }
+        let rate = calls.saturating_mul(events) as f64 / seconds;
+        let call = time.div_f64((calls as f64).max(1.0));
+        Self { rate, call, p50: None, p99: None, sync: None, bytes: None }
+    }
+
+    /// Single calls, by how long each took.
+    pub fn timed(calls: &Histogram, time: Duration) -> Self {
+        let (p50, p99) = (calls.percentile(50), calls.percentile(99));
+        let turn = Self::of_calls(calls.len(), 1, time);
+        Self { call: p50.unwrap_or_default(), p50, p99, ..turn }
+    }
+
+    /// Bytes instead of time.
+    pub fn of_bytes(bytes: f64) -> Self {
+        let nothing = Self::of_calls(0, 0, Duration::ZERO);
+        Self { bytes: Some(bytes), ..nothing }
+    }
+}
+
+/// Which number of a turn stands in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// Events in a second.
+    Rate,
+    /// The median of single calls.
+    P50,
+    /// Bytes.
+    Bytes,
+}
+
+impl Figure {
+    /// The number: a second's events, seconds, or bytes; not a number where there is none.
+    pub fn of(self, turn: &Turn) -> f64 {
+        match self {
+            Self::Rate => turn.rate,
+            Self::P50 => turn.p50.as_ref().map_or(f64::NAN, Duration::as_secs_f64),
+            Self::Bytes => turn.bytes.unwrap_or(f64::NAN),
+        }
     }
 }
 
@@ -39,6 +90,8 @@ pub struct Pairs {
     pub floor: Vec<Turn>,
     /// Those of annals, each beside the floor's with the same index.
     pub annals: Vec<Turn>,
+    /// Those of another use of annals that a bar is given in, if it is.
+    pub beside: Vec<Turn>,
 }
 
 impl Pairs {
@@ -49,8 +102,21 @@ impl Pairs {
     /// Those of the turns.
     pub fn run(
         rounds: usize,
+        floor: impl FnMut() -> Result<Turn>,
+        annals: impl FnMut() -> Result<Turn>,
+    ) -> Result<Self> {
+        Self::run_beside(rounds, floor, annals, None::<fn() -> Result<Turn>>)
+    }
+
+    /// As [`run`](Self::run), with a third side, if there is one.
+    ///
+    /// # Errors
+    /// Those of the turns.
+    pub fn run_beside(
+        rounds: usize,
         mut floor: impl FnMut() -> Result<Turn>,
         mut annals: impl FnMut() -> Result<Turn>,
+        mut beside: Option<impl FnMut() -> Result<Turn>>,
     ) -> Result<Self> {
         let mut pairs = Self::default();
         for round in 0..=rounds {
@@ -58,27 +124,48 @@ impl Pairs {
             let turn = floor()?;
             std::thread::sleep(REST);
             let other = annals()?;
+            let third = match &mut beside {
+                Some(beside) => {
+                    std::thread::sleep(REST);
+                    Some(beside()?)
+                }
+                None => None,
+            };
             if round > 0 {
                 pairs.floor.push(turn);
                 pairs.annals.push(other);
+                pairs.beside.extend(third);
             }
         }
         Ok(pairs)
     }
 
-    /// The ratio of each pair.
+    /// The ratio of the rates of each pair.
     pub fn ratios(&self) -> Vec<f64> {
-        let pairs = self.floor.iter().zip(&self.annals);
-        pairs.map(|(floor, annals)| annals.rate / floor.rate).collect()
+        self.ratios_of(|turn| Figure::Rate.of(turn))
     }
 
-    /// Whether one side alone differs so much from turn to turn that its figure means
+    /// The ratio of each pair, by some number of a turn.
+    pub fn ratios_of(&self, number: impl Fn(&Turn) -> f64) -> Vec<f64> {
+        let pairs = self.floor.iter().zip(&self.annals);
+        pairs.map(|(floor, annals)| number(annals) / number(floor)).collect()
+    }
+
+    /// Whether one side's rate differs so much from turn to turn that its figure means
     /// little.
     pub fn is_noisy(&self) -> bool {
-        [&self.floor, &self.annals].into_iter().any(|turns| {
-            let (least, most) = range(&turns.iter().map(|turn| turn.rate).collect::<Vec<_>>());
-            most > least * NOISY
-        })
+        self.unrest(Figure::Rate) > NOISY
+    }
+
+    /// By what factor the turns of one side differ, of the side where they differ more.
+    pub fn unrest(&self, figure: Figure) -> f64 {
+        let sides = [&self.floor, &self.annals].into_iter();
+        let spread = sides.map(|turns| {
+            let (least, most) =
+                range(&turns.iter().map(|turn| figure.of(turn)).collect::<Vec<_>>());
+            most / least
+        });
+        spread.fold(1.0, f64::max)
     }
 }
 
@@ -106,17 +193,58 @@ pub fn range(values: &[f64]) -> (f64, f64) {
 ///
 /// # Errors
 /// Those of `work`.
-pub fn alone(time: Duration, events: u64, mut work: impl FnMut() -> Result<()>) -> Result<Turn> {
+pub fn alone(time: Duration, events: u64, work: impl FnMut() -> Result<()>) -> Result<Turn> {
+    one(Until::Time(time), events, work)
+}
+
+/// One thread calls `work`, which does `events` events. The clock is read after each call
+/// only where time ends the turn: beside a call of 200 ns that is a tenth.
+///
+/// # Errors
+/// Those of `work`.
+pub fn one(until: Until, events: u64, mut work: impl FnMut() -> Result<()>) -> Result<Turn> {
     let start = Instant::now();
-    let mut done = 0;
-    loop {
-        work()?;
-        done += events;
-        let elapsed = start.elapsed();
-        if elapsed >= time {
-            return Ok(Turn::new(done, elapsed));
+    match until {
+        Until::Calls(calls) => {
+            for _ in 0..calls {
+                work()?;
+            }
+            Ok(Turn::of_calls(calls, events, start.elapsed()))
+        }
+        Until::Time(time) => {
+            let mut done = 0;
+            loop {
+                work()?;
+                done += 1;
+                let elapsed = start.elapsed();
+                if elapsed >= time {
+                    return Ok(Turn::of_calls(done, events, elapsed));
+                }
+            }
         }
     }
+}
+
+/// One thread calls `work`, and each call is timed.
+///
+/// # Errors
+/// Those of `work`.
+pub fn each(until: Until, mut work: impl FnMut() -> Result<()>) -> Result<Turn> {
+    let mut took = Histogram::default();
+    let start = Instant::now();
+    let mut before = start;
+    loop {
+        match until {
+            Until::Calls(calls) if took.len() >= calls => break,
+            Until::Time(time) if before - start >= time => break,
+            Until::Calls(_) | Until::Time(_) => {}
+        }
+        work()?;
+        let now = Instant::now();
+        took.add(now - before);
+        before = now;
+    }
+    Ok(Turn::timed(&took, before - start))
 }
 
 /// What is done by each of several threads: made once in each, then called.
@@ -195,12 +323,32 @@ pub fn crowd<'a>(
     time: Duration,
     make: &(impl Fn(u64) -> Work<'a> + Sync),
 ) -> Result<Turn> {
-    let (elapsed, mut latencies) = together(threads, Until::Time(time), make)?;
+    crowd_until(threads, Until::Time(time), make)
+}
+
+/// A turn of several threads, until the time is up or so many calls were made by all of them
+/// together, rounded up to the same number for each.
+///
+/// # Errors
+/// Those of [`together`].
+pub fn crowd_until<'a>(
+    threads: u64,
+    until: Until,
+    make: &(impl Fn(u64) -> Work<'a> + Sync),
+) -> Result<Turn> {
+    let until = match until {
+        Until::Calls(calls) => Until::Calls(calls.div_ceil(threads.max(1))),
+        time @ Until::Time(_) => time,
+    };
+    let (elapsed, mut latencies) = together(threads, until, make)?;
     let calls = latencies.len();
-    let at = (calls.saturating_mul(99) / 100).min(calls.saturating_sub(1));
-    let p99 = if calls == 0 { 0 } else { *latencies.select_nth_unstable(at).1 };
-    let turn = Turn::new(u64::try_from(calls)?, elapsed);
-    Ok(Turn { p99: Some(Duration::from_nanos(p99)), ..turn })
+    let mut percentile = |percent: usize| {
+        let at = (calls.saturating_mul(percent) / 100).min(calls.saturating_sub(1));
+        let nanos = if calls == 0 { 0 } else { *latencies.select_nth_unstable(at).1 };
+        Some(Duration::from_nanos(nanos))
+    };
+    let (p50, p99) = (percentile(50), percentile(99));
+    Ok(Turn { p50, p99, ..Turn::new(u64::try_from(calls)?, elapsed) })
 }
 
 #[cfg(test)]
@@ -211,9 +359,9 @@ mod tests {
     fn a_median_is_the_middle_and_a_ratio_is_of_a_pair() {
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
-        let turn = |rate| Turn { rate, p99: None };
-        let pairs =
-            Pairs { floor: vec![turn(100.0), turn(50.0)], annals: vec![turn(90.0), turn(45.0)] };
+        let turn = |events| Turn::new(events, Duration::from_secs(1));
+        let (floor, annals) = (vec![turn(100), turn(50)], vec![turn(90), turn(45)]);
+        let pairs = Pairs { floor, annals, beside: Vec::new() };
         assert!(pairs.ratios().iter().all(|ratio| (ratio - 0.9).abs() < 1e-9));
         assert!(pairs.is_noisy());
     }
@@ -223,5 +371,22 @@ mod tests {
         let make = |_| -> Work<'static> { Box::new(|| Ok(())) };
         let (_, latencies) = together(4, Until::Calls(25), &make).unwrap();
         assert_eq!(latencies.len(), 100);
+    }
+
+    #[test]
+    fn a_turn_of_calls_makes_as_many_and_a_turn_of_time_at_least_one() {
+        let mut made = 0;
+        let turn = one(Until::Calls(7), 3, || {
+            made += 1;
+            Ok(())
+        });
+        assert!(made == 7 && turn.unwrap().rate > 0.0);
+        let turn = each(Until::Calls(5), || {
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(())
+        });
+        let p50 = turn.unwrap().p50.unwrap();
+        assert!(p50 >= Duration::from_millis(1), "{p50:?}");
+        assert!(one(Until::Time(Duration::ZERO), 1, || Ok(())).unwrap().rate > 0.0);
     }
 }
