@@ -24,20 +24,24 @@ pub struct HotPath {
     pub name: &'static str,
     /// How many calls are made; and twice as many.
     pub calls: u64,
+    durability: Durability,
     work: fn(&Fixture, u64) -> Result<()>,
 }
 
-/// All of them.
+/// All of them. An append is the whole of it, batch included; `group-alone` is one that leads
+/// a group of its own, with the write and the sync.
 pub const PATHS: [HotPath; 12] = [
     path("batch-encode", 4000, encode),
-    path("append-buffered", 4000, |fixture, calls| append(fixture, Durability::Buffered, 1, calls)),
-    path("append-buffered-100", 80, |fixture, calls| {
-        append(fixture, Durability::Buffered, 100, calls)
-    }),
-    path("append-written", 2000, |fixture, calls| append(fixture, Durability::Written, 1, calls)),
-    path("group-alone-durable", 500, |fixture, calls| {
-        append(fixture, Durability::Durable, 1, calls)
-    }),
+    path("append-buffered", 4000, |fixture, calls| append(fixture, 1, calls)),
+    path("append-buffered-100", 80, |fixture, calls| append(fixture, 100, calls)),
+    HotPath {
+        durability: Durability::Written,
+        ..path("group-alone-written", 2000, |fixture, calls| append(fixture, 1, calls))
+    },
+    HotPath {
+        durability: Durability::Durable,
+        ..path("group-alone-durable", 500, |fixture, calls| append(fixture, 1, calls))
+    },
     path("append-expected", 4000, expected),
     path("append-given-id", 4000, given_id),
     path("cursor-step", 20_000, |fixture, calls| cursor(fixture, 1024, calls)),
@@ -48,7 +52,25 @@ pub const PATHS: [HotPath; 12] = [
 ];
 
 const fn path(name: &'static str, calls: u64, work: fn(&Fixture, u64) -> Result<()>) -> HotPath {
-    HotPath { name, calls, work }
+    HotPath { name, calls, durability: Durability::Buffered, work }
+}
+
+impl HotPath {
+    /// Makes the log that it is taken on, in a directory that does not exist.
+    ///
+    /// # Errors
+    /// If the log cannot be made.
+    pub fn fixture(&self, place: &Path) -> Result<Fixture> {
+        Fixture::make(place, self.durability)
+    }
+
+    /// Takes it so many times.
+    ///
+    /// # Errors
+    /// If the log fails.
+    pub fn take(&self, fixture: &Fixture, calls: u64) -> Result<()> {
+        (self.work)(fixture, calls)
+    }
 }
 
 /// A log that is open, with some events in it.
@@ -59,28 +81,15 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Makes a log in a directory that does not exist. Nothing happens in the background,
-    /// and its active segment has room for what the paths append.
-    ///
-    /// # Errors
-    /// If the log cannot be made.
-    pub fn make(place: &Path, durability: Durability) -> Result<Self> {
+    /// Nothing happens in the background, and the active segment has room for what the paths
+    /// append.
+    fn make(place: &Path, durability: Durability) -> Result<Self> {
         let workload = Workload::with_streams(STREAMS);
         let options = Options::new().background(Background::Inline);
         let log = options.durability(durability).open(place)?;
         subject::append_streams(&log, &workload, PER_STREAM)?;
         log.sync()?;
         Ok(Self { log, workload })
-    }
-
-    /// The log.
-    pub const fn log(&self) -> &Log {
-        &self.log
-    }
-
-    /// What is in it.
-    pub const fn workload(&self) -> &Workload {
-        &self.workload
     }
 }
 
@@ -90,13 +99,7 @@ impl Fixture {
 /// If there is no such path, or the log fails.
 pub fn run(name: &str, place: &Path, calls: u64) -> Result<()> {
     let path = PATHS.iter().find(|path| path.name == name).ok_or("no such path")?;
-    let durability = match name {
-        "append-written" => Durability::Written,
-        "group-alone-durable" => Durability::Durable,
-        _ => Durability::Buffered,
-    };
-    let fixture = Fixture::make(place, durability)?;
-    (path.work)(&fixture, calls)
+    path.take(&path.fixture(place)?, calls)
 }
 
 fn encode(fixture: &Fixture, calls: u64) -> Result<()> {
@@ -111,7 +114,7 @@ fn encode(fixture: &Fixture, calls: u64) -> Result<()> {
     Ok(())
 }
 
-fn append(fixture: &Fixture, _: Durability, batch: usize, calls: u64) -> Result<()> {
+fn append(fixture: &Fixture, batch: usize, calls: u64) -> Result<()> {
     let mut appender = Appender::new(&fixture.log, &fixture.workload, 0);
     (0..calls).try_for_each(|_| appender.append(batch))
 }

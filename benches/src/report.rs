@@ -15,10 +15,10 @@ const COLUMNS: [(&str, usize); 8] = [
     ("floor", 9),
     ("annals", 9),
     ("ratio", 5),
-    ("spread", 17),
+    ("spread", 21),
     ("p99: floor / annals", 25),
-    ("bar", 34),
-    ("verdict", 14),
+    ("bar", 46),
+    ("verdict", 45),
 ];
 
 /// Writes the head of the table.
