@@ -29,11 +29,14 @@ fn batch(stream: &str, events: usize) -> Batch {
 }
 
 /// Blocks of a run that a look-up of something that is not in it looks at, at most: where it
-/// would be, and the block with that one's checksum. Less is better.
-const MISSING_BLOCKS: usize = 2;
+/// would be, and, the first time, where that block's checksum and those of its neighbours are.
+const MISSING_BLOCKS: usize = 3;
 
-/// The same for what is in it: also the block that has it.
-const KNOWN_BLOCKS: usize = 3;
+/// The same for what is in it: also the blocks that have it.
+const KNOWN_BLOCKS: usize = 5;
+
+/// And over all runs of a log on the average.
+const MEAN_BLOCKS: usize = 3;
 
 /// What `work` adds to the counts, as (calls, writes, syncs).
 fn calls(disk: &SimStorage, work: impl FnOnce()) -> (u64, u64, u64) {
@@ -114,6 +117,11 @@ fn durable_appends_of_64_threads_share_writes_and_syncs() {
     assert!(writes < THREADS * EACH / 4, "{writes} writes of {} appends", THREADS * EACH);
 }
 
+/// Spread as random ones are, and the same in every run, so that the counts are.
+fn id_of(number: u64) -> Uuid {
+    Uuid::from_u64_pair((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), number)
+}
+
 /// A log of 40 sealed segments and more; streams have events in all of them.
 fn many_segments(disk: &SimStorage) -> (Log, usize) {
     let options = Options::new().background(Background::Inline).segment_bytes(64 << 10);
@@ -123,7 +131,8 @@ fn many_segments(disk: &SimStorage) -> (Log, usize) {
         batch.clear();
         for n in 0..100 {
             let stream = format!("s-{}", (round * 100 + n) % 5000);
-            batch.write(&stream, Expected::Any, [NewEvent::new("Happened").data(b"1234")]);
+            let event = NewEvent::new("Happened").id(id_of(round * 100 + n)).data(b"1234");
+            batch.write(&stream, Expected::Any, [event]);
         }
         log.append_with(&batch, Durability::Buffered).unwrap();
     }
@@ -173,12 +182,12 @@ fn the_first_look_up_opens_each_run_with_four_blocks_at_most() {
 }
 
 #[test]
-fn an_id_that_is_not_there_costs_two_blocks_of_each_run_and_no_record() {
+fn an_id_that_is_not_there_costs_few_blocks_of_each_run_and_no_record() {
     let disk = SimStorage::new();
     let (log, runs) = many_segments(&disk);
     open_all(&log);
     for id in 1..=20 {
-        let missing = Uuid::from_u128(id << 100);
+        let missing = id_of(1_000_000 + id);
         let look_up = || assert!(!log.contains(missing).unwrap());
         let (blocks, records) = reads(&disk, look_up);
         assert!(
@@ -190,7 +199,7 @@ fn an_id_that_is_not_there_costs_two_blocks_of_each_run_and_no_record() {
 }
 
 #[test]
-fn an_id_that_is_there_costs_three_blocks_of_a_run_at_most_and_its_record() {
+fn an_id_that_is_there_costs_few_blocks_of_a_run_and_its_record() {
     let disk = SimStorage::new();
     let (log, _) = many_segments(&disk);
     open_all(&log);
@@ -203,7 +212,7 @@ fn an_id_that_is_there_costs_three_blocks_of_a_run_at_most_and_its_record() {
 }
 
 #[test]
-fn a_stream_in_40_segments_costs_three_blocks_of_each_run_and_no_record_but_its_own() {
+fn a_stream_in_40_segments_costs_few_blocks_of_each_run_and_no_record_but_its_own() {
     let disk = SimStorage::new();
     let (log, runs) = many_segments(&disk);
     open_all(&log);
@@ -211,6 +220,7 @@ fn a_stream_in_40_segments_costs_three_blocks_of_each_run_and_no_record_but_its_
         let stream = format!("s-{}", nth * 100 + 7);
         let read = || assert_eq!(log.read(&stream).collect().unwrap().len(), 6);
         let (blocks, records) = reads(&disk, read);
+        assert!(blocks.iter().sum::<usize>() <= MEAN_BLOCKS * runs, "{blocks:?}");
         assert!(
             blocks.len() <= runs && blocks.iter().all(|blocks| *blocks <= KNOWN_BLOCKS),
             "{blocks:?}"

@@ -58,7 +58,7 @@ impl Baselines {
 
     fn text(&self, measured: &[(&str, f64)]) -> String {
         let mut text = format!("# {}\n", self.what);
-        for of in &self.of {
+        if let Some(of) = &self.of {
             writeln!(text, "{OF}{of}").unwrap();
         }
         for (name, number) in measured {
