@@ -181,6 +181,37 @@ fn the_first_look_up_opens_each_run_with_four_blocks_at_most() {
     assert!(headers <= runs + 1, "{headers} places in segments");
 }
 
+/// Slices and bytes of all runs that a look-up looks at when everything that it touches was
+/// checked before.
+fn warm(disk: &SimStorage, look_up: impl Fn()) -> (u64, u64) {
+    look_up();
+    disk.reset_counts();
+    look_up();
+    let names = disk.file_names();
+    let runs = names.iter().filter(|name| name.ends_with(".idx"));
+    let counts = runs.map(|name| disk.counts_of(name));
+    counts.fold((0, 0), |(slices, bytes), counts| {
+        (slices + counts.slice, bytes + counts.bytes_sliced)
+    })
+}
+
+#[test]
+fn a_warm_look_up_touches_few_bytes_of_each_run() {
+    let disk = SimStorage::new();
+    let (log, runs) = many_segments(&disk);
+    open_all(&log);
+    let runs = runs as u64;
+    for n in 0..20 {
+        let missing = id_of(1_000_000 + n);
+        let (slices, bytes) = warm(&disk, || assert!(!log.contains(missing).unwrap()));
+        assert!(slices <= 2 * runs && bytes <= 160 * runs, "id: {slices} slices, {bytes} bytes");
+        let stream = format!("s-{}", n * 100 + 9);
+        let read = || assert_eq!(log.read(&stream).collect().unwrap().len(), 6);
+        let (slices, bytes) = warm(&disk, read);
+        assert!(slices <= 5 * runs && bytes <= 200 * runs, "{slices} slices, {bytes} bytes");
+    }
+}
+
 #[test]
 fn an_id_that_is_not_there_costs_few_blocks_of_each_run_and_no_record() {
     let disk = SimStorage::new();
