@@ -9,10 +9,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
-use memmap2::MmapMut;
 
 use super::device::Device;
-use super::map;
+use super::map::{self, MmapMut};
 use crate::Result;
 use crate::workload::FRAME_BYTES;
 

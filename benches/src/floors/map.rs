@@ -4,7 +4,8 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use memmap2::{Mmap, MmapMut, MmapRaw};
+use memmap2::MmapRaw;
+pub use memmap2::{Mmap, MmapMut};
 
 use super::baton::Words;
 use crate::Result;

@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::path::Path;
 
 use foldhash::fast::RandomState;
-use memmap2::Mmap;
 
-use super::{map, walk};
+use super::map::{self, Mmap};
+use super::walk;
 use crate::Result;
 use crate::workload::name_in;
 
