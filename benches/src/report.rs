@@ -15,10 +15,10 @@ const COLUMNS: [(&str, usize); 8] = [
     ("floor", 9),
     ("annals", 9),
     ("ratio", 5),
-    ("spread", 21),
-    ("p99: floor / annals", 25),
+    ("spread", 23),
+    ("p99: floor / annals", 27),
     ("bar", 46),
-    ("verdict", 45),
+    ("verdict", 53),
 ];
 
 /// Writes the head of the table.
@@ -52,6 +52,11 @@ pub fn row(out: &mut impl Write, row: &Row, pairs: &Pairs) -> io::Result<()> {
     let unrest = pairs.unrest(row.figure);
     let noisy = if unrest > NOISY { format!(" noisy: {unrest:.1}") } else { String::new() };
     let figure = |turns: &[Turn]| text(row.figure, median_of(turns, |turn| row.figure.of(turn)));
+    let mut verdict =
+        row.bars.iter().map(|bar| bar.judge(pairs).text()).collect::<Vec<_>>().join("; ");
+    if !verdict.is_empty() && unrest > NOISY {
+        verdict.push_str(" (noisy)");
+    }
     let cells = [
         format!("{} {}", row.name, row.title),
         figure(&pairs.floor),
@@ -60,7 +65,7 @@ pub fn row(out: &mut impl Write, row: &Row, pairs: &Pairs) -> io::Result<()> {
         format!("{least:.2}–{most:.2}{noisy}"),
         details(row, pairs),
         row.bars.iter().map(|bar| bar.text()).collect::<Vec<_>>().join("; "),
-        row.bars.iter().map(|bar| bar.judge(pairs).text()).collect::<Vec<_>>().join("; "),
+        verdict,
     ];
     line(out, &cells)
 }
