@@ -71,9 +71,8 @@ fn row(facts: &[Fact], work: Work) -> Option<Row> {
         let (floor, annals) = figures(Measure::Latency, at);
         Some((Figure::of(&floor)?.median, Figure::of(&annals)?.median))
     };
-    let turns =
-        |values: &[f64]| values.iter().map(|rate| Turn { rate: *rate, p99: None }).collect();
-    let pairs = Pairs { floor: turns(&floor), annals: turns(&annals) };
+    let turns = |values: &[f64]| values.iter().map(|rate| Turn::of_rate(*rate)).collect();
+    let pairs = Pairs { floor: turns(&floor), annals: turns(&annals), ..Pairs::default() };
     Some(Row {
         work,
         measure,
