@@ -197,6 +197,20 @@ fn occurred(bytes: &[u8]) -> Option<Occurred> {
     })
 }
 
+/// Whether all bytes are ASCII, as most names are: eight at a time, the last eight
+/// together with some of those before.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let Some(last) = bytes.last_chunk() else { return bytes.is_ascii() };
+    let (words, _) = bytes.as_chunks();
+    let mut any = u64::from_ne_bytes(*last);
+    for word in words {
+        any |= u64::from_ne_bytes(*word);
+    }
+    any & HIGH == 0
+}
+
 /// Whether bytes are a sequence of tags.
 fn tags_hold(bytes: &[u8]) -> bool {
     let mut taker = Taker { rest: bytes };
@@ -251,9 +265,11 @@ impl Fields {
         let names_len = usize::from(stream_len) + usize::from(type_len);
         let (names, rest) = payload.get(event::NAMES..)?.split_at_checked(names_len)?;
         // Both in one pass: each is UTF-8 if both together are and neither cuts a character.
-        let names = std::str::from_utf8(names).ok()?;
-        if !names.is_char_boundary(usize::from(stream_len)) {
-            return None;
+        if !is_ascii(names) {
+            let names = std::str::from_utf8(names).ok()?;
+            if !names.is_char_boundary(usize::from(stream_len)) {
+                return None;
+            }
         }
         let optional_at = event::NAMES + names_len;
         let mut fields = Self {

@@ -1,6 +1,6 @@
 //! The header that all records share, read with its length proven before use.
 
-use super::checksum::{self, Seed};
+use super::checksum::{self, HeadSums, Seed};
 use super::field::{size, u16_at, u32_at};
 use super::layout::{ALIGN, head, padded};
 
@@ -31,11 +31,29 @@ impl<'a> Head<'a> {
     /// segment with this seed.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], seed: Seed, offset: u64) -> Result<Self, NotARecord> {
-        Self::read_checked(bytes, seed, offset).ok_or_else(|| why_not(bytes))
+        let holds = |header: &[u8]| checksum::header_holds(header, seed, offset);
+        Self::read_checked(bytes, holds).ok_or_else(|| why_not(bytes))
     }
 
+    /// The same, where heads of events follow each other.
+    #[inline(always)]
+    pub(crate) fn read_next(
+        bytes: &'a [u8],
+        sums: &mut HeadSums,
+        seed: Seed,
+        offset: u64,
+    ) -> Option<Self> {
+        Self::read_checked(bytes, |header| sums.holds(header, seed, offset))
+    }
+
+    /// Reads a header whose CRC was found to hold before.
     #[inline]
-    fn read_checked(bytes: &'a [u8], seed: Seed, offset: u64) -> Option<Self> {
+    pub(crate) fn read_again(bytes: &'a [u8]) -> Option<Self> {
+        Self::read_checked(bytes, |_| true)
+    }
+
+    #[inline(always)]
+    fn read_checked(bytes: &'a [u8], holds: impl FnOnce(&[u8]) -> bool) -> Option<Self> {
         let kind = *bytes.get(head::KIND)?;
         let header_len = usize::from(u16_at(bytes, head::HEADER_LEN)?);
         let plausible = kind != 0
@@ -45,7 +63,7 @@ impl<'a> Head<'a> {
             return None;
         }
         let header = bytes.get(..header_len)?;
-        if !checksum::header_holds(header, seed, offset) {
+        if !holds(header) {
             return None;
         }
         Some(Self {
@@ -59,6 +77,7 @@ impl<'a> Head<'a> {
     }
 
     /// Header, payload and the zeros behind it; `None` if that is no length.
+    #[inline]
     pub(crate) fn total_len(&self) -> Option<usize> {
         padded(self.payload_len)?.checked_add(self.bytes.len())
     }
