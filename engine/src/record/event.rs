@@ -201,14 +201,13 @@ fn occurred(bytes: &[u8]) -> Option<Occurred> {
 /// together with some of those before.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let Some(last) = bytes.last_chunk() else { return bytes.is_ascii() };
     let (words, _) = bytes.as_chunks();
     let mut any = u64::from_ne_bytes(*last);
     for word in words {
         any |= u64::from_ne_bytes(*word);
     }
-    any & HIGH == 0
+    any & u64::from_ne_bytes([0x80; 8]) == 0
 }
 
 /// Whether bytes are a sequence of tags.

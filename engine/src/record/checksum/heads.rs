@@ -12,34 +12,29 @@ use crate::record::layout::{event, head};
 /// What a byte adds, by its value, and that for each byte of a word.
 type Table = [[u32; 256]; size_of::<u32>()];
 
-/// How many words a head's CRC covers.
-const WORDS: usize = (event::LEN - head::KIND) / size_of::<u32>();
-
-/// CRC-32 as in IEEE 802.3, the lowest bit first.
-const POLYNOMIAL: u32 = 0xedb8_8320;
-
 /// For each word that is covered. The last one is for a word with nothing behind it.
-static TABLES: [Table; WORDS] = tables();
+static TABLES: [Table; event::COVERED_WORDS] = tables();
 
 const fn byte_through(crc: u32) -> u32 {
     let (mut crc, mut bits) = (crc, u8::BITS);
     while bits > 0 {
-        crc = if crc & 1 == 1 { POLYNOMIAL ^ (crc >> 1) } else { crc >> 1 };
+        // The polynomial of IEEE 802.3, the lowest bit first.
+        crc = if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
         bits -= 1;
     }
     crc
 }
 
 #[allow(clippy::indexing_slicing)] // Wrong ones do not compile.
-const fn tables() -> [Table; WORDS] {
-    let mut tables = [[[0; 256]; size_of::<u32>()]; WORDS];
+const fn tables() -> [Table; event::COVERED_WORDS] {
+    let mut tables = [[[0; 256]; size_of::<u32>()]; event::COVERED_WORDS];
     let mut byte = 0_u32;
     while byte < 256 {
         let mut added = byte;
         let mut behind = 0;
-        while behind < WORDS * size_of::<u32>() {
+        while behind < event::COVERED_WORDS * size_of::<u32>() {
             added = byte_through(added);
-            let at = WORDS * size_of::<u32>() - 1 - behind;
+            let at = event::COVERED_WORDS * size_of::<u32>() - 1 - behind;
             tables[at / size_of::<u32>()][at % size_of::<u32>()][size(byte)] = added;
             behind += 1;
         }
@@ -70,13 +65,13 @@ pub(super) fn word_after(crc: u32, word: u32) -> u32 {
 /// The head that was looked at last, as it was summed up.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadSums {
-    words: [u32; WORDS],
+    words: [u32; event::COVERED_WORDS],
     sum: u32,
 }
 
 impl HeadSums {
     pub(crate) const fn new() -> Self {
-        Self { words: [0; WORDS], sum: 0 }
+        Self { words: [0; event::COVERED_WORDS], sum: 0 }
     }
 
     /// As [`header_holds`]: whether a whole record header matches its first field.
