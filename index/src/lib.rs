@@ -80,7 +80,7 @@ pub use error::{Part, RunError, TableError};
 pub use footer::RunMeta;
 pub use kind::Kind;
 pub use layout::OFFSET_END;
-pub use run::Run;
+pub use run::{APPROACHES, Run, Sought};
 pub use span::{Mark, Span};
 pub use table::{Table, TableEvent};
 pub use writer::build;

@@ -82,11 +82,22 @@ impl Events {
         self.chunks.push(chunk);
     }
 
+    /// Keeps a chunk, and says how its events name it.
+    pub(crate) fn lend(&mut self, chunk: Chunk) -> usize {
+        self.chunks.push(chunk);
+        self.chunks.len() - 1
+    }
+
+    /// An event of a chunk that was lent.
+    #[inline]
+    pub(crate) fn push_of(&mut self, span: &EventSpan, chunk: usize) {
+        self.items.push(Item { offset: span.offset, chunk, fields: span.fields });
+    }
+
     /// An event of a chunk that is pushed when all its events are.
     #[inline]
     pub(crate) fn push(&mut self, span: &EventSpan) {
-        let (offset, fields) = (span.offset, span.fields);
-        self.items.push(Item { offset, chunk: self.chunks.len(), fields });
+        self.push_of(span, self.chunks.len());
     }
 
     /// An event in a chunk of its own.

@@ -43,7 +43,7 @@ impl EventHead {
 impl RecordHead for EventHead {
     type Fields = Fields;
 
-    #[inline]
+    #[inline(always)]
     fn decode(head: &Head<'_>) -> Option<Self> {
         if head.kind != kind::EVENT || head.flags & !event::LAST_OF_BATCH != 0 {
             return None;
@@ -57,7 +57,7 @@ impl RecordHead for EventHead {
         (decoded.position > 0 && decoded.version > 0).then_some(decoded)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fields(payload: &[u8]) -> Option<Fields> {
         Fields::read(payload)
     }
@@ -210,6 +210,13 @@ fn is_ascii(bytes: &[u8]) -> bool {
     any & u64::from_ne_bytes([0x80; 8]) == 0
 }
 
+/// Whether bytes up to `first` and those behind are UTF-8, both in one pass: each is if both
+/// together are and neither cuts a character.
+#[inline(never)]
+fn are_texts(bytes: &[u8], first: usize) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|texts| texts.is_char_boundary(first))
+}
+
 /// Whether bytes are a sequence of tags.
 fn tags_hold(bytes: &[u8]) -> bool {
     let mut taker = Taker { rest: bytes };
@@ -256,19 +263,15 @@ impl<'a> Optional<'a> {
 impl Fields {
     /// Reads where the fields of a payload stand, and checks that all of it makes
     /// sense: lengths within the payload, names in UTF-8.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         let stream_len = u16_at(payload, event::STREAM_LEN)?;
         let type_len = *payload.get(event::TYPE_LEN)?;
         let flags = *payload.get(event::FLAGS)?;
         let names_len = usize::from(stream_len) + usize::from(type_len);
         let (names, rest) = payload.get(event::NAMES..)?.split_at_checked(names_len)?;
-        // Both in one pass: each is UTF-8 if both together are and neither cuts a character.
-        if !is_ascii(names) {
-            let names = std::str::from_utf8(names).ok()?;
-            if !names.is_char_boundary(usize::from(stream_len)) {
-                return None;
-            }
+        if !is_ascii(names) && !are_texts(names, usize::from(stream_len)) {
+            return None;
         }
         let optional_at = event::NAMES + names_len;
         let mut fields = Self {
@@ -280,14 +283,21 @@ impl Fields {
             data_at: u32::try_from(optional_at).ok()?,
         };
         if flags & !has::JSON != 0 {
-            let optional = Optional::read(flags, rest)?;
-            if !tags_hold(optional.tags) {
-                return None;
-            }
-            fields.metadata_len = u32::try_from(optional.metadata.len()).ok()?;
-            fields.data_at = u32::try_from(optional_at + optional.len).ok()?;
+            fields.find_optional(rest)?;
         }
         Some(fields)
+    }
+
+    /// Reads the optional fields, which stand at the start of `bytes`.
+    #[inline(never)]
+    fn find_optional(&mut self, bytes: &[u8]) -> Option<()> {
+        let optional = Optional::read(self.flags, bytes)?;
+        if !tags_hold(optional.tags) {
+            return None;
+        }
+        self.metadata_len = u32::try_from(optional.metadata.len()).ok()?;
+        self.data_at = self.optional_at.checked_add(u32::try_from(optional.len).ok()?)?;
+        Some(())
     }
 
     /// Reads where the names of a payload stand that was made here: nothing is checked, and

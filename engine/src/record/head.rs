@@ -2,7 +2,7 @@
 
 use super::checksum::{self, HeadSums, Seed};
 use super::field::{size, u16_at, u32_at};
-use super::layout::{ALIGN, head, padded};
+use super::layout::{ALIGN, event, head, kind, padded};
 
 /// What stands at an offset, if it is no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +35,20 @@ impl<'a> Head<'a> {
         Self::read_checked(bytes, holds).ok_or_else(|| why_not(bytes))
     }
 
-    /// The same, where heads of events follow each other.
+    /// The same of an event's head with the length that this version writes, where such
+    /// heads follow each other.
     #[inline(always)]
-    pub(crate) fn read_next(
+    pub(crate) fn read_event(
         bytes: &'a [u8],
         sums: &mut HeadSums,
         seed: Seed,
         offset: u64,
     ) -> Option<Self> {
-        Self::read_checked(bytes, |header| sums.holds(header, seed, offset))
+        // Of a length known at compile time: reading its fields needs no checks.
+        let header = bytes.first_chunk::<{ event::LEN }>()?;
+        let written = *header.get(head::KIND)? == kind::EVENT
+            && usize::from(u16_at(header, head::HEADER_LEN)?) == event::LEN;
+        if written && sums.holds(header, seed, offset) { Self::fields(header) } else { None }
     }
 
     /// Reads a header whose CRC was found to hold before.
@@ -63,13 +68,15 @@ impl<'a> Head<'a> {
             return None;
         }
         let header = bytes.get(..header_len)?;
-        if !holds(header) {
-            return None;
-        }
+        if holds(header) { Self::fields(header) } else { None }
+    }
+
+    #[inline(always)]
+    fn fields(header: &'a [u8]) -> Option<Self> {
         Some(Self {
             bytes: header,
             crc: u32_at(header, head::HEADER_CRC)?,
-            kind,
+            kind: *header.get(head::KIND)?,
             flags: *header.get(head::FLAGS)?,
             payload_len: size(u32_at(header, head::PAYLOAD_LEN)?),
             payload_crc: u32_at(header, head::PAYLOAD_CRC)?,

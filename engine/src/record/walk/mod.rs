@@ -103,11 +103,8 @@ impl Walk {
             return Ok(None);
         }
         let bytes = window.from(self.at).unwrap_or_default();
-        let head = Head::read_next(bytes, &mut self.sums, self.seed, self.at);
+        let head = Head::read_event(bytes, &mut self.sums, self.seed, self.at);
         let Some(head) = head else { return Ok(None) };
-        if head.kind != kind::EVENT {
-            return Ok(None);
-        }
         let at = self.at;
         match self.record(&head, bytes, window) {
             Ok(Step::Event(event)) => Ok(Some(event)),
