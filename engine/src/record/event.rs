@@ -273,31 +273,25 @@ impl Fields {
         if !is_ascii(names) && !are_texts(names, usize::from(stream_len)) {
             return None;
         }
-        let optional_at = event::NAMES + names_len;
-        let mut fields = Self {
-            flags,
-            stream_len,
-            type_len,
-            optional_at: u32::try_from(optional_at).ok()?,
-            metadata_len: 0,
-            data_at: u32::try_from(optional_at).ok()?,
+        let optional_at = u32::try_from(event::NAMES + names_len).ok()?;
+        let (metadata_len, data_at) = if flags & !has::JSON == 0 {
+            (0, optional_at)
+        } else {
+            Self::find_optional(flags, optional_at, rest)?
         };
-        if flags & !has::JSON != 0 {
-            fields.find_optional(rest)?;
-        }
-        Some(fields)
+        Some(Self { flags, stream_len, type_len, optional_at, metadata_len, data_at })
     }
 
-    /// Reads the optional fields, which stand at the start of `bytes`.
+    /// Reads the optional fields, which stand at the start of `bytes`: how long the metadata
+    /// is, and where the data starts.
     #[inline(never)]
-    fn find_optional(&mut self, bytes: &[u8]) -> Option<()> {
-        let optional = Optional::read(self.flags, bytes)?;
+    fn find_optional(flags: u8, optional_at: u32, bytes: &[u8]) -> Option<(u32, u32)> {
+        let optional = Optional::read(flags, bytes)?;
         if !tags_hold(optional.tags) {
             return None;
         }
-        self.metadata_len = u32::try_from(optional.metadata.len()).ok()?;
-        self.data_at = self.optional_at.checked_add(u32::try_from(optional.len).ok()?)?;
-        Some(())
+        let metadata_len = u32::try_from(optional.metadata.len()).ok()?;
+        Some((metadata_len, optional_at.checked_add(u32::try_from(optional.len).ok()?)?))
     }
 
     /// Reads where the names of a payload stand that was made here: nothing is checked, and
