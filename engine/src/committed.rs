@@ -2,30 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-/// How safe a batch is when its append is answered; each level is safer than the one
-/// before it. The [guide to durability](crate::guide::durability) says what each costs.
-///
-/// What is not durable is written and synced in the background, at most
-/// [`flush_after`](crate::Options::flush_after) later, and by
-/// [`Log::sync`](crate::Log::sync).
-///
-/// ```
-/// use annals::Durability;
-/// assert!(Durability::Buffered < Durability::Written);
-/// assert!(Durability::Written < Durability::Durable);
-/// assert_eq!(Durability::default(), Durability::Durable);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[non_exhaustive]
-pub enum Durability {
-    /// It has its place and its numbers, in memory: a killed process loses it.
-    Buffered,
-    /// Handed to the operating system: survives a killed process. A power cut loses it.
-    Written,
-    /// Synced to the device: survives a power cut.
-    #[default]
-    Durable,
-}
+use crate::durability::Durability;
+use crate::names::Versions;
 
 /// The outcome of an append.
 ///
@@ -47,7 +25,7 @@ pub enum Durability {
 pub struct Committed {
     pub(crate) first_position: u64,
     pub(crate) events: u64,
-    pub(crate) versions: Vec<(String, u64)>,
+    pub(crate) versions: Versions,
     pub(crate) deduplicated: bool,
     pub(crate) durability: Durability,
 }
@@ -73,7 +51,7 @@ impl Committed {
     /// Version of the batch's last event of a stream, which is what to expect of it
     /// next; `None` if the batch did not write it.
     pub fn version(&self, stream: &str) -> Option<u64> {
-        self.versions.iter().find(|(name, _)| name == stream).map(|(_, version)| *version)
+        self.versions.of(stream)
     }
 
     /// Whether the log held this very batch already: nothing was written, and the

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::visibility::Visibility;

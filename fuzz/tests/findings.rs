@@ -65,3 +65,12 @@ fn a_segment_that_is_there_ahead_of_its_use_is_used() {
     let program = "Rb O Xb D3.10387 L".parse().unwrap();
     try_program(&program, 20_261_121, None).unwrap_or_else(|broken| panic!("{broken}"));
 }
+
+/// An opening was killed when it had removed the last of two segments that are no part of the
+/// log, and not synced that. The next opening removed the other one; a power cut could bring
+/// the last one back alone, and a segment was missing. Found after 1,509,839 states.
+#[test]
+fn removed_segments_stay_removed_before_the_one_before_them_goes() {
+    let program = "Xw Rb Bb P30767".parse().unwrap();
+    try_program(&program, 20_261_122, None).unwrap_or_else(|broken| panic!("{broken}"));
+}

@@ -1,7 +1,8 @@
 //! That a table never takes more than a run can hold, and leaves nothing of what it refuses.
 
+use crate::event::TableEvent;
 use crate::footer;
-use crate::table::{Table, TableEvent};
+use crate::table::Table;
 use crate::{Kind, OFFSET_END, RunMeta, TableError, build};
 
 fn event<'a>(others: &'a [(Kind, &'a str)], position: u64, offset: u64) -> TableEvent<'a> {

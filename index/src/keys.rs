@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use crate::cells::Found;
 use crate::error::wide;
 use crate::kind::Kind;
 use crate::layout::{KEY_HEAD_MAX, POSTING_MAX};
-use crate::names::{Found, Names};
+use crate::names::Names;
 use crate::postings::Postings;
 
 /// A map for each kind: so the kind needs no place in a name's entry, and a listing passes over

@@ -1,34 +1,24 @@
 //! A hash map from names, which only grows: the streams and keys of a `Table`.
 //!
-//! The standard map would keep name and content in its cells: an allocation per name, and
-//! milliseconds under the append lock whenever it grows. Here a cell is 8 bytes, names lie one
-//! after the other in one string, and growing moves cells alone.
+//! The standard map would need an allocation per name. Here names lie one after the other in
+//! one string.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
 use crate::bytes::narrow;
+use crate::cells::{Cells, Found};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Names<T> {
-    /// Open addressing with linear probing; a power of two, or none at all. Between a name's
-    /// home and its cell there is no free cell. At most three of four are taken.
-    cells: Vec<Cell>,
+    cells: Cells,
     /// All names, one after the other.
     text: String,
     /// What was added, in that order: a name's number is its place here.
     entries: Vec<Entry<T>>,
     /// Seeded: nobody can choose names that collide.
     hasher: RandomState,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Cell {
-    /// Part of the name's hash; its low bits are the name's home.
-    hash: u32,
-    /// The name's number plus one; 0 is a free cell.
-    number: u32,
 }
 
 /// Name and content together, so that a look-up misses the cache once for both.
@@ -40,14 +30,6 @@ struct Entry<T> {
     content: T,
 }
 
-/// A name that was looked for: its number, or where it belongs.
-pub(crate) enum Found {
-    /// It has this number.
-    Number(usize),
-    /// It is new. To be handed to `Names::add`.
-    New(u32),
-}
-
 impl<T> Default for Names<T> {
     fn default() -> Self {
         Names::with_capacity(0)
@@ -56,16 +38,12 @@ impl<T> Default for Names<T> {
 
 impl<T> Names<T> {
     pub(crate) fn with_capacity(names: usize) -> Names<T> {
-        let mut all = Names {
-            cells: Vec::new(),
+        Names {
+            cells: Cells::with_capacity(names),
             text: String::new(),
             entries: Vec::with_capacity(names),
             hasher: RandomState::default(),
-        };
-        if names != 0 {
-            all.grow((names.saturating_add(names / 3 + 1)).next_power_of_two());
         }
-        all
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -79,9 +57,14 @@ impl<T> Names<T> {
 
     pub(crate) fn get(&self, name: &str) -> Option<&T> {
         match self.find(name) {
-            Found::Number(number) => self.entries.get(number).map(|entry| &entry.content),
+            Found::Number(number) => self.content(number),
             Found::New(_) => None,
         }
+    }
+
+    /// What the name with this number has.
+    pub(crate) fn content(&self, number: usize) -> Option<&T> {
+        self.entries.get(number).map(|entry| &entry.content)
     }
 
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
@@ -106,73 +89,26 @@ impl<T> Names<T> {
     }
 
     pub(crate) fn find(&self, name: &str) -> Found {
-        let hash = self.hash(name);
-        for cell in self.probe(hash) {
-            let Some(number) = cell.number.checked_sub(1) else { break };
-            if cell.hash == hash
-                && let Some(entry) = self.entries.get(number as usize)
-                && self.is_of(entry, name)
-            {
-                return Found::Number(number as usize);
-            }
-        }
-        Found::New(hash)
+        self.cells.find(self.hasher.hash_one(name), |number| self.is(number, name))
     }
 
     /// Adds a name that `find` has just called new, with this hash. All names must stay below
     /// 4 GiB and 2^32 - 1.
     pub(crate) fn add(&mut self, name: &str, hash: u32, content: T) {
-        if (self.entries.len() + 1).saturating_mul(4) > self.cells.len().saturating_mul(3) {
-            self.grow((self.cells.len() * 2).max(16));
-        }
+        self.cells.add(hash);
         self.entries.push(Entry {
             start: narrow(self.text.len()),
             len: narrow(name.len()),
             content,
         });
         self.text.push_str(name);
-        let number = narrow(self.entries.len());
-        put(&mut self.cells, Cell { hash, number });
     }
 
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
+        self.cells.heap_bytes()
             + self.text.capacity()
             + self.entries.capacity() * size_of::<Entry<T>>()
-    }
-
-    /// The cells from the home of a hash on, each once.
-    fn probe(&self, hash: u32) -> impl Iterator<Item = &Cell> {
-        let home = home(hash, self.cells.len());
-        let (before, after) = self.cells.split_at_checked(home).unwrap_or_default();
-        after.iter().chain(before)
-    }
-
-    fn grow(&mut self, len: usize) {
-        let mut cells = vec![Cell::default(); len];
-        for cell in self.cells.iter().filter(|cell| cell.number != 0) {
-            put(&mut cells, *cell);
-        }
-        self.cells = cells;
-    }
-
-    fn hash(&self, name: &str) -> u32 {
-        let [_, _, _, _, a, b, c, d] = self.hasher.hash_one(name).to_le_bytes();
-        u32::from_le_bytes([a, b, c, d])
-    }
-}
-
-fn home(hash: u32, cells: usize) -> usize {
-    hash as usize & cells.saturating_sub(1)
-}
-
-/// Puts a cell into the first free place from its home on; there is one.
-fn put(cells: &mut [Cell], cell: Cell) {
-    let home = home(cell.hash, cells.len());
-    let (before, after) = cells.split_at_mut_checked(home).unwrap_or_default();
-    if let Some(free) = after.iter_mut().chain(before).find(|free| free.number == 0) {
-        *free = cell;
     }
 }
 
@@ -209,7 +145,7 @@ mod tests {
     fn names_with_one_hash_never_mix() {
         // The caller's hash is taken as it is, so a collision can be made.
         let mut names = Names::with_capacity(0);
-        let hash = names.hash("a");
+        let Found::New(hash) = names.find("a") else { panic!() };
         names.add("b", hash, 'b');
         assert!(matches!(names.find("a"), Found::New(h) if h == hash));
         names.add("a", hash, 'a');

@@ -1,17 +1,16 @@
 //! What no run covers yet, in memory. Nothing of the file format but what it can hold.
 
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::ops::{Range, RangeInclusive};
 
-use foldhash::fast::RandomState;
-
 use crate::bytes::narrow;
+use crate::cells::Found;
 use crate::error::{TableError, wide};
+use crate::event::{TableEvent, new_stream};
+use crate::ids::Ids;
 use crate::keys::{self, Keys};
 use crate::kind::Kind;
-use crate::layout::{ALIGN, OFFSET_END, POSTING_MAX, STREAM_HEAD_MAX};
-use crate::names::{Found, Names};
+use crate::layout::{ALIGN, OFFSET_END, POSTING_MAX};
+use crate::names::Names;
 use crate::postings::Postings;
 use crate::span::{Mark, Span};
 
@@ -60,7 +59,7 @@ pub struct Table {
     next_posting: u64,
     events: u64,
     streams: Names<Stream>,
-    ids: HashMap<Id, u32, RandomState>,
+    ids: Ids,
     /// Both numbers ascend.
     marks: Vec<Mark>,
     /// Bytes of long posting lists on the heap.
@@ -84,72 +83,9 @@ impl Stream {
     }
 }
 
-/// A u128 would be aligned to 16 bytes, and a map entry with its offset take 32 instead of 20.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Id([u8; 16]);
-
-impl Hash for Id {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(u128::from_ne_bytes(self.0));
-    }
-}
-
-/// What a new stream may add to the entries of a run.
-const fn new_stream(name: &str) -> u64 {
-    STREAM_HEAD_MAX + POSTING_MAX + name.len() as u64
-}
-
-/// An event for a table: what it is found by.
-///
-/// ```
-/// use annals_index::{Kind, Table, TableEvent};
-///
-/// let mut table = Table::new(1);
-/// table.insert(&TableEvent {
-///     stream: "order-17",
-///     version: 1,
-///     id: 0xabc,
-///     position: 1,
-///     offset: 4096,
-///     category: "order",
-///     event_type: "OrderPlaced",
-///     others: &[(Kind::Tag, "customer:9"), (Kind::Correlation, "cart-3")],
-/// })?;
-/// assert_eq!(table.count(Kind::Category, "order"), 1);
-/// assert_eq!(table.last(Kind::Tag, "customer:9"), Some(4096));
-/// # Ok::<(), annals_index::TableError>(())
-/// ```
+/// Where a stream stands in a table, or will: see [`Table::find`].
 #[derive(Clone, Copy, Debug)]
-pub struct TableEvent<'a> {
-    /// Name of its stream.
-    pub stream: &'a str,
-    /// Its place in the stream, one after that of the event before.
-    pub version: u64,
-    /// Its id.
-    pub id: u128,
-    /// Its place in the log.
-    pub position: u64,
-    /// Place of its record in the segment, in bytes: a multiple of 8 below
-    /// [`OFFSET_END`](crate::OFFSET_END).
-    pub offset: u64,
-    /// Category of its stream. A table looks at that of the first event that it gets of a stream,
-    /// and takes it for all others of the stream.
-    pub category: &'a str,
-    /// Its type.
-    pub event_type: &'a str,
-    /// Its tags, correlation and cause. What is here twice counts once.
-    pub others: &'a [(Kind, &'a str)],
-}
-
-impl TableEvent<'_> {
-    /// What this event may add to the entries of a run, if all of its keys are new.
-    fn most(&self) -> u64 {
-        let others = self.others.iter().map(|(_, key)| keys::most(wide(key.len()))).sum::<u64>();
-        let of_all =
-            keys::most(wide(self.category.len())) + keys::most(wide(self.event_type.len()));
-        new_stream(self.stream) + of_all + others
-    }
-}
+pub struct StreamFound(Found);
 
 impl Table {
     /// An empty table. `first_position` is the position of the first event that it may hold.
@@ -169,7 +105,7 @@ impl Table {
             next_posting: 0,
             events: 0,
             streams: Names::with_capacity(streams),
-            ids: HashMap::with_capacity_and_hasher(events, RandomState::default()),
+            ids: Ids::with_capacity(events),
             marks: Vec::new(),
             spilled: 0,
             blob_bound: 0,
@@ -196,21 +132,78 @@ impl Table {
     /// the worst is a segment of nothing but new tags of 3 bytes, of which each may take 25 bytes
     /// in a run.
     pub fn insert(&mut self, event: &TableEvent<'_>) -> Result<(), TableError> {
+        let mut stream = self.find(event.stream);
+        self.insert_found(event, &mut stream)
+    }
+
+    /// Where a stream stands here, or will: for one look-up by name in place of several.
+    #[must_use]
+    pub fn find(&self, stream: &str) -> StreamFound {
+        StreamFound(self.streams.find(stream))
+    }
+
+    /// What is here of a stream that [`find`](Table::find) found in this table.
+    #[must_use]
+    pub fn span(&self, stream: StreamFound) -> Option<Span> {
+        match stream.0 {
+            Found::Number(number) => self.streams.content(number).map(Stream::span),
+            Found::New(_) => None,
+        }
+    }
+
+    /// As [`insert`](Table::insert), of a stream that [`find`](Table::find) found in this table
+    /// when the last event of it that is here was here already; whatever of other streams was
+    /// taken since. `stream` says from then on where it is: the next event of the same stream
+    /// may come with it.
+    ///
+    /// # Errors
+    /// As [`insert`](Table::insert).
+    ///
+    /// ```
+    /// use annals_index::{Table, TableError, TableEvent};
+    ///
+    /// let mut table = Table::new(1);
+    /// let event = TableEvent {
+    ///     stream: "cart-1",
+    ///     version: 1,
+    ///     id: 0xabc,
+    ///     position: 1,
+    ///     offset: 64,
+    ///     category: "cart",
+    ///     event_type: "Filled",
+    ///     others: &[],
+    /// };
+    /// let mut stream = table.find(event.stream);
+    /// assert_eq!(table.span(stream), None);
+    /// table.insert_found(&event, &mut stream)?;
+    /// let next = TableEvent { version: 2, id: 0xabd, position: 2, offset: 128, ..event };
+    /// table.insert_found(&next, &mut stream)?;
+    /// assert_eq!(table.span(stream).map(|span| span.last_version()), Some(2));
+    /// # Ok::<(), TableError>(())
+    /// ```
+    pub fn insert_found(
+        &mut self,
+        event: &TableEvent<'_>,
+        stream: &mut StreamFound,
+    ) -> Result<(), TableError> {
         let posting = posting(event.offset)?;
         let late = event.position < self.next_position || u64::from(posting) < self.next_posting;
         if late || event.position == u64::MAX {
             return Err(TableError::Order { position: event.position, offset: event.offset });
         }
         self.fits(event.most())?;
-        match self.streams.find(event.stream) {
+        match stream.0 {
             Found::Number(number) => self.next_of(number, event, posting)?,
-            Found::New(hash) => self.first_of(hash, event, posting)?,
+            Found::New(hash) => {
+                self.first_of(hash, event, posting)?;
+                stream.0 = Found::Number(self.streams.len() - 1);
+            }
         }
         self.keys.add_type(event.event_type, posting);
         for &(kind, key) in event.others {
             self.keys.add(kind, key, posting);
         }
-        self.ids.entry(Id(event.id.to_ne_bytes())).or_insert(posting);
+        self.ids.add(event.id, posting);
         self.next_position = event.position + 1;
         self.next_posting = u64::from(posting) + 1;
         self.events += 1;
@@ -224,6 +217,7 @@ impl Table {
         event: &TableEvent<'_>,
         posting: u32,
     ) -> Result<(), TableError> {
+        debug_assert!(self.streams.is(number, event.stream), "found in another table");
         let Some(stream) = self.streams.get_mut(number) else { return Err(TableError::Full) };
         let expected = stream.span().last_version().saturating_add(1);
         if event.version != expected || event.version == u64::MAX {
@@ -324,7 +318,7 @@ impl Table {
     /// The offset of the event with this id. Exact.
     #[must_use]
     pub fn id(&self, id: u128) -> Option<u64> {
-        self.ids.get(&Id(id.to_ne_bytes())).map(|&posting| offset(posting))
+        self.ids.get(id).map(offset)
     }
 
     /// The last mark that is not after `position`: reading on from it meets the event.
@@ -367,9 +361,7 @@ impl Table {
     /// About how much memory this takes, in bytes, without what the allocator adds.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        // A hash map has a control byte per place, and hands out 7 of 8 places.
-        let ids = self.ids.capacity() * (size_of::<(Id, u32)>() + 1);
-        ids + ids / 7
+        self.ids.heap_bytes()
             + self.streams.heap_bytes()
             + self.keys.heap_bytes()
             + self.marks.capacity() * size_of::<Mark>()
@@ -454,9 +446,9 @@ impl Table {
         sorted
     }
 
-    /// Every id with its offset / 8, in no order.
+    /// Every id with its offset / 8.
     pub(crate) fn all_ids(&self) -> impl Iterator<Item = (u128, u32)> {
-        self.ids.iter().map(|(id, &posting)| (u128::from_ne_bytes(id.0), posting))
+        self.ids.iter()
     }
 
     /// The marks, ascending.

@@ -111,7 +111,7 @@ impl Batch {
             let why = "it is 0: there is nothing to fold before the first event";
             return Err(Error::Invalid { what: "snapshot version", why });
         }
-        let index = self.names.name(stream, Expected::Any)?;
+        let index = self.name(stream, Expected::Any)?;
         self.add_control(Subject::Stream(index), stream, version, new)
     }
 

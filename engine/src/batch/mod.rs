@@ -7,33 +7,35 @@
 //! * [`event`]: an event as it is handed in
 //! * [`snapshot`]: a snapshot as it is handed in
 //! * [`control`]: keys and snapshots of a batch
-//! * [`names`]: the streams that it names
 //! * [`payloads`]: what it has encoded
 //! * [`check`]: sizes against limits
 
 mod check;
 mod control;
 mod event;
-mod names;
 mod payloads;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
+use self::check::within;
 pub(crate) use self::control::{Control, Subject};
 pub use self::event::NewEvent;
-pub(crate) use self::names::Named;
-use self::names::Names;
 use self::payloads::{Payload, Payloads};
 pub use self::snapshot::NewSnapshot;
 use crate::error::{Error, Result};
 use crate::expected::Expected;
+use crate::limits;
+use crate::names::{Named, Names};
 use crate::record::event::PayloadParts;
 use crate::record::key::Outcome;
 use crate::record::layout;
 use crate::sync::{AtomicBool, Ordering};
+use crate::time::unix_millis;
 
 /// An encoded event of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +69,8 @@ pub(crate) struct Encoded {
 /// ```
 #[derive(Debug, Default)]
 pub struct Batch {
-    names: Names,
+    /// Shared with the outcomes of its commits, which tell versions by them.
+    names: Arc<Names>,
     events: Vec<Encoded>,
     controls: Vec<Control>,
     key: Option<Payload>,
@@ -76,6 +79,8 @@ pub struct Batch {
     payloads: Payloads,
     given_ids: bool,
     last_made_id: Option<u128>,
+    /// The last one before it was cleared.
+    made_before: Option<u128>,
     committed: AtomicBool,
     error: Option<Error>,
 }
@@ -95,7 +100,7 @@ impl Batch {
         expected: Expected,
         events: impl IntoIterator<Item = NewEvent<'e>>,
     ) -> &mut Self {
-        match self.names.name(stream, expected) {
+        match self.name(stream, expected) {
             Ok(index) => {
                 for event in events {
                     let added = self.push(index, stream, &event);
@@ -109,7 +114,7 @@ impl Batch {
 
     /// Expects something of a stream that the batch need not write.
     pub fn expect(&mut self, stream: &str, expected: Expected) -> &mut Self {
-        let named = self.names.name(stream, expected).map(drop);
+        let named = self.name(stream, expected).map(drop);
         self.noted(named)
     }
 
@@ -131,16 +136,26 @@ impl Batch {
 
     /// Makes it an empty batch again that keeps its memory.
     pub fn clear(&mut self) {
-        self.names.clear();
+        match Arc::get_mut(&mut self.names) {
+            Some(names) => names.clear(),
+            // The outcome of a commit still tells by them.
+            None => self.names = Arc::default(),
+        }
         self.events.clear();
         self.controls.clear();
         self.key = None;
         self.outcome = None;
         self.payloads.clear();
         self.given_ids = false;
-        self.last_made_id = None;
+        self.made_before = self.last_made_id.take().or(self.made_before);
         self.committed = AtomicBool::new(false);
         self.error = None;
+    }
+
+    /// Names a stream. Returns its index.
+    fn name(&mut self, stream: &str, expected: Expected) -> Result<usize> {
+        within("stream name", stream.len(), limits::STREAM_NAME_BYTES)?;
+        Ok(self.names().name(stream, expected))
     }
 
     /// Notes the first error that was met.
@@ -173,18 +188,23 @@ impl Batch {
         let Payload { start, len, crc } = payload;
         self.events.push(Encoded { stream, id, start, len, crc });
         self.given_ids |= event.id.is_some();
-        self.names.written(stream);
+        self.names().written(stream);
         Ok(())
     }
 
-    /// A UUID of version 7. The first one of a batch is random; those after it count up
-    /// from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
-    /// no dearer than an addition.
+    /// A UUID of version 7. The first one of a millisecond is random; those after it count
+    /// up from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
+    /// no dearer than an addition. Within a batch the clock is asked once.
     fn next_id(&mut self) -> u128 {
         const RANDOM: u128 = (1 << 62) - 1;
-        let id = match self.last_made_id {
-            Some(last) => (last & !RANDOM) | (last.wrapping_add(1) & RANDOM),
-            None => Uuid::now_v7().as_u128(),
+        const MILLISECOND_BITS: u32 = u128::BITS - 48;
+        let counts_up = |last: u128| (last & !RANDOM) | (last.wrapping_add(1) & RANDOM);
+        let id = match (self.last_made_id, self.made_before) {
+            (Some(last), _) => counts_up(last),
+            (None, Some(last)) if last >> MILLISECOND_BITS == u128::from(unix_millis()) => {
+                counts_up(last)
+            }
+            (None, _) => Uuid::now_v7().as_u128(),
         };
         self.last_made_id = Some(id);
         id
@@ -208,6 +228,15 @@ impl Batch {
 
     pub(crate) fn named(&self) -> &[Named] {
         self.names.list()
+    }
+
+    pub(crate) fn shared_names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// To change them: apart from those of an outcome that is still there.
+    fn names(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.names)
     }
 
     pub(crate) fn events(&self) -> &[Encoded] {

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::view::View;
 use crate::error::{Damage, Error, Result};
 use crate::horizon::Bound;
+use crate::names::{NamedVersions, Names, Versions};
 use crate::record::key::Outcome;
 use crate::record::walk::{Step, Walk};
 use crate::segment::{Extent, scan};
@@ -63,10 +64,11 @@ impl Catalog {
         view: &View,
         outcome: Outcome,
         bound: Bound,
-    ) -> Result<Vec<(String, u64)>> {
-        let mut versions: Vec<(String, u64)> = Vec::new();
+    ) -> Result<Versions> {
+        let mut names = Names::default();
+        let mut after = NamedVersions::new();
         if outcome.events == 0 {
-            return Ok(versions);
+            return Ok(Versions::default());
         }
         let (place, first) = self.place(view, outcome.first_position)?;
         let Some(entry) = view.entry(place.segment()) else { return Err(Error::Closed) };
@@ -77,15 +79,16 @@ impl Catalog {
         let mut walk = Walk::new(entry.segment.seed, place.offset(), first, None);
         while walk.next_position() < end {
             let wanted = outcome.first_position..end;
-            step_events(entry, &mut walk, bound, wanted, &mut |stream, version| match versions
-                .iter_mut()
-                .find(|(name, _)| name == stream)
-            {
-                Some((_, last)) => *last = version,
-                None => versions.push((stream.to_owned(), version)),
+            step_events(entry, &mut walk, bound, wanted, &mut |stream, version| {
+                let index = names.add(stream);
+                names.written(index);
+                match after.get_mut(index) {
+                    Some(last) => *last = version,
+                    None => after.push(version),
+                }
             })?;
         }
-        Ok(versions)
+        Ok(Versions::new(Arc::new(names), after))
     }
 
     /// The newest snapshot of a stream or, with [`Kind::State`], the newest state of a

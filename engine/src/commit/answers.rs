@@ -1,28 +1,35 @@
 //! Under the lock: whether there is an answer to a batch without placing it.
 
+use annals_index::{StreamFound, Table};
+use smallvec::SmallVec;
+
 use super::prepare::Prepared;
 use super::queue::Placement;
-use crate::batch::{Batch, Named, Subject};
+use crate::batch::{Batch, Subject};
 use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
 use crate::catalog::view::View;
-use crate::committed::{Committed, Durability};
+use crate::committed::Committed;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::names::{Named, NamedVersions, Versions};
 use crate::record::field::wide;
+
+/// Where the streams that a batch names are in the active segment's table.
+pub(super) type StreamsFound = SmallVec<[StreamFound; 4]>;
 
 /// The answer to a batch that is in the log. `versions` are those of the streams that it
 /// names, after it.
 pub(super) fn committed(
     batch: &Batch,
     first_position: u64,
-    versions: &[u64],
+    versions: NamedVersions,
     durability: Durability,
 ) -> Committed {
-    let written = batch.named().iter().zip(versions).filter(|(named, _)| named.writes > 0);
     Committed {
         first_position,
         events: wide(batch.len()),
-        versions: written.map(|(named, version)| (named.stream.clone(), *version)).collect(),
+        versions: Versions::new(batch.shared_names(), versions),
         deduplicated: false,
         durability,
     }
@@ -53,15 +60,24 @@ pub(super) fn versions_left(named: &[Named], versions: &[u64]) -> Result<()> {
     Ok(())
 }
 
+/// What there is to answer if the batch's key or ids are in the log.
+pub(super) fn known(batch: &Batch, prepared: &Prepared, catalog: &Catalog) -> Option<Placement> {
+    if batch.key().is_none() && prepared.known.is_empty() {
+        return None;
+    }
+    let view = catalog.view();
+    known_key(batch, prepared, &view).or_else(|| known_ids(batch, prepared, &view))
+}
+
 /// What there is to answer if the batch's key is in the log.
-pub(super) fn known_key(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
+fn known_key(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
     let key = batch.key()?;
     let hit = prepared.key.clone().or_else(|| Catalog::key_in_tables(view, key))?;
     Some(Placement::KnownKey(hit))
 }
 
 /// What there is to answer if ids of the batch are in the log.
-pub(super) fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
+fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placement> {
     if prepared.known.is_empty() {
         return None;
     }
@@ -82,13 +98,35 @@ pub(super) fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Opti
     pairs.find_map(|(event, hit)| Some(Placement::Partly(hit?, event.id)))
 }
 
-/// Where each named stream is; `None` if one is in no table and was not looked up.
-pub(super) fn versions(named: &[Named], prepared: &Prepared, view: &View) -> Option<Vec<u64>> {
-    let find = |(index, named): (usize, &Named)| {
-        Catalog::version_in_tables(view, &named.stream)
-            .or_else(|| prepared.versions.get(index).copied())
-    };
-    named.iter().enumerate().map(find).collect()
+/// Where the streams that a batch names are in the active segment's table, and which version
+/// it knows of each; 0 of one that it does not know.
+pub(super) fn in_active(batch: &Batch, active: &Table) -> (NamedVersions, StreamsFound) {
+    let known = batch.named().iter().map(|named| {
+        let found = active.find(&named.stream);
+        (active.span(found).map_or(0, |span| span.last_version()), found)
+    });
+    known.unzip()
+}
+
+/// Where each named stream is, after what the active segment's table knows; `None` if one is
+/// in no table and was not looked up.
+pub(super) fn versions(
+    batch: &Batch,
+    prepared: &Prepared,
+    catalog: &Catalog,
+    mut known: NamedVersions,
+) -> Option<NamedVersions> {
+    if known.iter().all(|version| *version > 0) {
+        return Some(known);
+    }
+    let view = catalog.view();
+    for (index, (named, version)) in batch.named().iter().zip(&mut known).enumerate() {
+        if *version == 0 {
+            *version = Catalog::version_in_tables(&view, &named.stream)
+                .or_else(|| prepared.versions.get(index).copied())?;
+        }
+    }
+    Some(known)
 }
 
 /// The first stream that is not where it was expected.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Committer;
 use super::queue::{Queue, State};
 use crate::catalog::runs;
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::segment::{Segment, name};

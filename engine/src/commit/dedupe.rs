@@ -4,10 +4,12 @@ use super::Committer;
 use super::answers::committed;
 use crate::batch::{Batch, Encoded};
 use crate::catalog::find::Hit;
-use crate::committed::{Committed, Durability};
+use crate::committed::Committed;
+use crate::durability::Durability;
 use crate::error::{Difference, Error, Result};
 use crate::event::Event;
 use crate::horizon::Reach;
+use crate::names::NamedVersions;
 use crate::planted::{self, Bug};
 use crate::record::event::{EventHead, Fields};
 use crate::record::field::{size, wide};
@@ -53,7 +55,7 @@ impl Committer {
     ) -> Result<Committed> {
         let bound = self.watermark.bound(Reach::Written);
         let mut first_position = 0;
-        let mut versions = vec![0; batch.named().len()];
+        let mut versions = NamedVersions::from_elem(0, batch.named().len());
         for (index, (event, hit)) in batch.events().iter().zip(hits).enumerate() {
             let stored = hit.event(bound)?;
             let stored = stored.as_event();
@@ -79,7 +81,7 @@ impl Committer {
         let durable = hits.iter().all(|hit| hit.place() < bound.lasting)
             || planted::active(Bug::DuplicateCalledDurable);
         let durability = if durable { Durability::Durable } else { durability };
-        let first = committed(batch, first_position, &versions, durability);
+        let first = committed(batch, first_position, versions, durability);
         Ok(Committed { deduplicated: true, ..first })
     }
 }

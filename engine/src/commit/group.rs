@@ -5,7 +5,7 @@ use std::task::Waker;
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
 
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::horizon::Seat;

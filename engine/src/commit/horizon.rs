@@ -4,7 +4,7 @@
 use std::task::Context;
 
 use super::Committer;
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::horizon::Seat;

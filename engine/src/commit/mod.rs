@@ -46,8 +46,10 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::catalog::source::SharedTable;
-use crate::committed::{Committed, Durability};
+use crate::committed::Committed;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::names::NamedVersions;
 use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::key::Outcome;
@@ -57,7 +59,7 @@ use crate::sync::channel::Sender;
 use crate::tail::Tail;
 use crate::watermark::Watermark;
 use flusher::Flusher;
-use group::Summons;
+use group::{Group, Summons};
 pub(crate) use plan::Job;
 use prepare::Prepared;
 use queue::{Placed, Placement, Queue, Request, State};
@@ -148,9 +150,9 @@ impl Committer {
             request.durability = Durability::Buffered;
         }
         match self.commit(batch, request)? {
-            Answer::Placed(placed, first) => {
+            Answer::Placed(mut placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
-                self.finish(placed.wait)?;
+                placed.wait.map_or(Ok(()), |wait| self.finish(wait))?;
                 self.buffered(durability, placed.end);
                 Ok(committed)
             }
@@ -173,14 +175,11 @@ impl Committer {
     ) -> Result<Ticket> {
         let request = Request { durability, waits: false };
         match self.commit(batch, request)? {
-            Answer::Placed(placed, first) => {
+            Answer::Placed(mut placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
                 self.buffered(durability, placed.end);
-                if placed.wait.role == Role::Lead && !self.flusher.lead() {
-                    self.lead();
-                }
-                let Wait { group, level, .. } = placed.wait;
-                Ok(Ticket::new(Arc::clone(self), Some((group, level)), Ok(committed), None))
+                let on = placed.wait.map(|wait| self.wait_later(wait));
+                Ok(Ticket::new(Arc::clone(self), on, Ok(committed), None))
             }
             Answer::Known { committed, rests } => Ok(self.resting(rests, Ok(committed))),
             Answer::Refused { error, rests } => Ok(self.resting(rests, Err(error))),
@@ -189,14 +188,16 @@ impl Committer {
 
     fn resting(self: &Arc<Self>, rests: Option<Rests>, answer: Result<Committed>) -> Ticket {
         let end = rests.as_ref().map(|rests| rests.end);
-        let on = rests.and_then(|rests| rests.wait).map(|wait| {
-            // Whoever takes the ticket may never wait.
-            if wait.role == Role::Lead && !self.flusher.lead() {
-                self.lead();
-            }
-            (wait.group, wait.level)
-        });
+        let on = rests.and_then(|rests| rests.wait).map(|wait| self.wait_later(wait));
         Ticket::new(Arc::clone(self), on, answer, end)
+    }
+
+    /// Whoever takes a ticket may never wait: a lead that falls to it is taken now.
+    fn wait_later(&self, wait: Wait) -> (Arc<Group>, Durability) {
+        if wait.role == Role::Lead && !self.flusher.lead() {
+            self.lead();
+        }
+        (wait.group, wait.level)
     }
 
     /// Gives a batch its place, or finds out why it gets none.
@@ -225,7 +226,8 @@ impl Committer {
                 }
                 Placement::Conflict(error) => return Ok(Answer::Refused { error, rests }),
                 Placement::Nothing(next) => {
-                    let committed = answers::committed(batch, next, &[], request.durability);
+                    let committed =
+                        answers::committed(batch, next, NamedVersions::new(), request.durability);
                     return Ok(Answer::Known { committed, rests });
                 }
                 Placement::KnownKey(hit) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use crate::batch::{Batch, Control, Encoded, Subject};
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::place::Place;
 use crate::record::checksum::Chain;
 use crate::record::event::EventHead;

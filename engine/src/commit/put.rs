@@ -1,6 +1,6 @@
 //! A batch is put into the open group, and into the table that the next append looks at.
 
-use annals_index::{Kind, Table, TableError, TableEvent};
+use annals_index::{Kind, StreamFound, Table, TableError, TableEvent};
 
 use super::pending::{Numbers, Pending};
 use crate::batch::{Batch, Encoded, Subject};
@@ -9,12 +9,13 @@ use crate::category;
 use crate::record::event::Fields;
 
 /// Puts a batch into the open group and into the table. `versions` are those of the
-/// streams that it names, before it and then after it. On an error the table has other
+/// streams that it names, before it and then after it; `found` is where they are in the table. On an error the table has other
 /// things in it than was checked a moment ago, and nothing of the group may be written.
 pub(super) fn put(
     batch: &Batch,
     numbers: Numbers,
     versions: &mut [u64],
+    found: &mut [StreamFound],
     pending: &mut Pending,
     table: &mut Table,
 ) -> Result<(), TableError> {
@@ -38,7 +39,11 @@ pub(super) fn put(
             return version;
         };
         links(&fields, payload, &mut others);
-        let taken = table.insert(&TableEvent {
+        let Some(found) = found.get_mut(event.stream) else {
+            outcome = Err(TableError::Offset { offset });
+            return version;
+        };
+        let event = TableEvent {
             stream,
             version,
             id: event.id,
@@ -47,7 +52,8 @@ pub(super) fn put(
             category: category::of(stream),
             event_type: fields.event_type(payload),
             others: &others,
-        });
+        };
+        let taken = table.insert_found(&event, found);
         if taken.is_err() {
             outcome = taken;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Settings;
 use super::answers::{
-    ahead_of_stream, committed, conflict, known_ids, known_key, versions, versions_left,
+    StreamsFound, ahead_of_stream, committed, conflict, in_active, known, versions, versions_left,
 };
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
@@ -18,8 +18,10 @@ use crate::catalog::Catalog;
 use crate::catalog::find::Hit;
 use crate::catalog::runs::MARK_EVERY_BYTES;
 use crate::catalog::source::SharedTable;
-use crate::committed::{Committed, Durability};
+use crate::committed::Committed;
+use crate::durability::Durability;
 use crate::error::{Damage, Error, Result};
+use crate::names::NamedVersions;
 use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
@@ -49,10 +51,11 @@ pub(super) struct Request {
 /// A batch that got its place.
 #[derive(Debug)]
 pub(super) struct Placed {
-    pub(super) wait: Wait,
+    /// `None` if it is as safe as was asked for, and the caller does not lead.
+    pub(super) wait: Option<Wait>,
     pub(super) first_position: u64,
     /// Of each stream that the batch names, its version after it.
-    pub(super) versions: Vec<u64>,
+    pub(super) versions: NamedVersions,
     /// Where it ends.
     pub(super) end: Place,
     /// Space that will be needed soon.
@@ -93,8 +96,8 @@ pub(super) enum Placement {
 
 impl Placed {
     /// What the append answers once it is as safe as asked.
-    pub(super) fn committed(&self, batch: &Batch, durability: Durability) -> Committed {
-        committed(batch, self.first_position, &self.versions, durability)
+    pub(super) fn committed(&mut self, batch: &Batch, durability: Durability) -> Committed {
+        committed(batch, self.first_position, std::mem::take(&mut self.versions), durability)
     }
 }
 
@@ -200,18 +203,17 @@ impl Queue {
         settings: &Settings,
         (request, now): (Request, i64),
     ) -> Result<Placement> {
-        let view = catalog.view();
         if prepared.generation.is_some_and(|generation| generation != catalog.generation()) {
             return Ok(Placement::Stale);
         }
         if batch.key().is_some() && prepared.generation.is_none() {
             return Ok(Placement::Stale);
         }
-        let known = known_key(batch, prepared, &view).or_else(|| known_ids(batch, prepared, &view));
-        if let Some(answer) = known {
+        if let Some(answer) = known(batch, prepared, catalog) {
             return Ok(answer);
         }
-        let Some(versions) = versions(batch.named(), prepared, &view) else {
+        let (known, mut found) = in_active(batch, &self.table.read());
+        let Some(versions) = versions(batch, prepared, catalog, known) else {
             return Ok(Placement::Stale);
         };
         if let Some(conflict) = conflict(batch.named(), &versions) {
@@ -229,15 +231,20 @@ impl Queue {
         if let Some(busy) = self.busy(len, settings.in_flight_bytes) {
             return Ok(busy);
         }
+        let segment = self.segment.number;
         if let Some(answer) = self.room(len, catalog, settings.segment_bytes) {
             return Ok(answer);
+        }
+        if self.segment.number != segment {
+            let table = self.table.read();
+            found = batch.named().iter().map(|named| table.find(&named.stream)).collect();
         }
         let again = batch.commits() && !batch.is_empty() && prepared.known.is_empty();
         if again && !planted::active(Bug::DedupeLostAtReopen) {
             // Another thread committed this very batch since its ids were looked at.
             return Ok(Placement::Stale);
         }
-        let mut placed = self.commit(batch, versions, request, now);
+        let mut placed = self.commit(batch, (versions, found), request, now);
         placed.ahead = self.needed_soon(settings.segment_bytes);
         Ok(Placement::Placed(placed))
     }
@@ -334,7 +341,7 @@ impl Queue {
     fn commit(
         &mut self,
         batch: &Batch,
-        mut versions: Vec<u64>,
+        (mut versions, mut found): (NamedVersions, StreamsFound),
         request: Request,
         now: i64,
     ) -> Placed {
@@ -343,19 +350,19 @@ impl Queue {
         let committed_at = now.max(self.last_time);
         let first_position = self.next_position;
         let numbers = Numbers { first_position, committed_at, raw_clock: now };
-        let mut wait = Wait { group: Arc::default(), level: request.durability, role: Role::Wait };
         let mut seat_taken = true;
         let mut taken = Ok(());
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
-            taken = put(batch, numbers, &mut versions, pending, &mut self.table.write());
+            let mut table = self.table.write();
+            taken = put(batch, numbers, &mut versions, &mut found, pending, &mut table);
+            drop(table);
             self.offset = pending.end();
             self.held_bytes += pending.len() - before;
             pending.needs(request.durability);
             if pending.is_large() {
                 pending.needs(Durability::Written);
             }
-            wait.group = Arc::clone(&pending.group);
             seat_taken = pending.seat.is_some();
         }
         if taken.is_err() {
@@ -370,15 +377,24 @@ impl Queue {
         }
         self.undurable = true;
         let starts_clock = self.clock(request.durability);
-        let waits = request.waits && request.durability > Durability::Buffered;
-        wait.role = self.role(waits, seat_taken);
-        if wait.role == Role::Seat
-            && let Some(pending) = self.groups.back_mut()
-        {
-            pending.seat = Some(request.durability);
-        }
+        let wait = self.wait_for_last(request, seat_taken);
         self.end = Place::new(self.segment.number, self.offset);
         Placed { wait, first_position, versions, end: self.end, ahead: None, starts_clock }
+    }
+
+    /// What the caller whose batch is the last one of the queue has to wait for.
+    fn wait_for_last(&mut self, request: Request, seat_taken: bool) -> Option<Wait> {
+        let level = request.durability;
+        let waits = request.waits && level > Durability::Buffered;
+        let role = self.role(waits, seat_taken);
+        if level == Durability::Buffered && role == Role::Wait {
+            return None;
+        }
+        let pending = self.groups.back_mut()?;
+        if role == Role::Seat {
+            pending.seat = Some(level);
+        }
+        Some(Wait { group: Arc::clone(&pending.group), level, role })
     }
 
     /// A group of its own with the close mark, and where it ends.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Committer;
 use super::plan::{Job, WAITING_MAX, segment_limit};
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;

@@ -12,7 +12,8 @@ use std::{
 use super::Committer;
 use super::group::Group;
 use super::waiting::{Role, Wait};
-use crate::committed::{Committed, Durability};
+use crate::committed::Committed;
+use crate::durability::Durability;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::horizon::Seat;

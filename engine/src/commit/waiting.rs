@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::pending::Pending;
 use super::queue::{Placement, Queue, Request};
-use crate::committed::Durability;
+use crate::durability::Durability;
 use crate::place::Place;
 use crate::record::field::wide;
 use crate::sync::Instant;

@@ -10,13 +10,19 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
+use std::sync::OnceLock;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use memmap2::{MmapOptions, MmapRaw};
 #[cfg(target_os = "linux")]
-use rustix::{io::Errno, thread::futex};
+use rustix::{
+    io::Errno,
+    mm::{Advice, madvise},
+    thread::futex,
+};
 
 use super::{Mapping, SharedWords, low_half};
 
@@ -55,6 +61,59 @@ impl Mapping for OsMapping {
 
     fn is_live(&self) -> bool {
         true
+    }
+}
+
+/// The number of this process.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn process_id() -> u32 {
+    std::process::id()
+}
+
+/// The number of this process. Asked for at each append, to refuse a process that
+/// inherited the log: so the system is asked once, and notes it in memory that a forked
+/// process finds empty.
+#[cfg(target_os = "linux")]
+pub(super) fn process_id() -> u32 {
+    static NOTE: OnceLock<Option<ForkedEmpty>> = OnceLock::new();
+    let Some(note) = NOTE.get_or_init(ForkedEmpty::new) else { return std::process::id() };
+    let word = note.word();
+    match word.load(Ordering::Relaxed) {
+        0 => {
+            let this = std::process::id();
+            word.store(this, Ordering::Relaxed);
+            this
+        }
+        known => known,
+    }
+}
+
+/// A word of memory that is 0 in a process that was forked.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct ForkedEmpty {
+    raw: MmapRaw,
+}
+
+#[cfg(target_os = "linux")]
+impl ForkedEmpty {
+    /// `None` where the system cannot do that (before Linux 4.14).
+    fn new() -> Option<Self> {
+        let raw = MmapRaw::from(MmapOptions::new().len(size_of::<AtomicU32>()).map_anon().ok()?);
+        // SAFETY: the address and the length are those of a private anonymous mapping that
+        // was just made and that nothing else knows; the advice changes no byte in this
+        // process, only what a forked one finds in its copy.
+        let advised =
+            unsafe { madvise(raw.as_mut_ptr().cast(), raw.len(), Advice::LinuxWipeOnFork) };
+        advised.ok().map(|()| Self { raw })
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: the mapping starts at a page, so the word is aligned, it is as long as the
+        // word, and it lives as long as `self` and so as long as the reference. Nothing
+        // accesses it but through such references. A forked process finds it zeroed before
+        // it runs, which is a valid word.
+        unsafe { &*self.raw.as_ptr().cast::<AtomicU32>() }
     }
 }
 
@@ -200,4 +259,28 @@ impl SharedWords for OsWords {
 
     #[cfg(not(target_os = "linux"))]
     fn wake(&self, _index: usize) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_forked_process_is_told_its_own_number() {
+        let parent = process_id();
+        assert_eq!(parent, std::process::id());
+        let mut child = Command::new("true");
+        let in_child = move || {
+            let right = process_id() == std::process::id() && process_id() != parent;
+            if right { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
+        };
+        // SAFETY: between fork and exec it reads and writes one word of its own memory and
+        // asks for its number; no lock, no allocation.
+        unsafe { child.pre_exec(in_child) };
+        child.status().unwrap();
+        assert_eq!(process_id(), parent);
+    }
 }

@@ -246,7 +246,7 @@ impl Storage for OsStorage {
     }
 
     fn process_id(&self) -> u32 {
-        std::process::id()
+        map::process_id()
     }
 }
 

@@ -101,12 +101,13 @@ fn rewrite_unproven(analysis: &Analysis, segment: &Segment) -> Result<()> {
 /// Removes what comes after the end: spares, and segments that were never durable. A
 /// spare of an earlier life is not used again, since nothing proves that its name is
 /// durable. From the last one back, each made durable before the next, so that
-/// there is never a gap.
+/// there is never a gap; and first of all what a process that was killed here has removed.
 fn remove_later(storage: &dyn Storage, later: &[Arc<Segment>]) -> Result<()> {
     let sync_dir = || {
         let log = storage.describe();
         storage.sync_dir().map_err(|error| Error::io("sync directory of", &log, error))
     };
+    sync_dir()?;
     let kept = if planted::active(Bug::SpareNotZeroed) { &[][..] } else { later };
     for segment in kept.iter().rev() {
         storage.remove(&segment.name).map_err(|error| Error::io("remove", &segment.name, error))?;
@@ -114,7 +115,7 @@ fn remove_later(storage: &dyn Storage, later: &[Arc<Segment>]) -> Result<()> {
             sync_dir()?;
         }
     }
-    if later.is_empty() { sync_dir() } else { Ok(()) }
+    Ok(())
 }
 
 fn first_of(later: &[Arc<Segment>]) -> u64 {

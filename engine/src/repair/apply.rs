@@ -107,7 +107,9 @@ fn quarantine(storage: &dyn Storage, end: Place) -> Result<()> {
     for run in survey.runs.range(number..).map(|(run, _)| *run) {
         remove(storage, &name::run(run))?;
     }
-    // From the last one back, so that what is left has no gap that was not there.
+    // From the last one back, and first what a killed repair has removed, so that what is
+    // left has no gap that was not there.
+    sync_dir(storage)?;
     for later in survey.segments.range(number + 1..).rev().map(|(later, _)| *later) {
         remove(storage, &name::segment(later))?;
         sync_dir(storage)?;
