@@ -1,12 +1,25 @@
-//! The table, in Markdown, so that it can be put into DESIGN.md as it is.
+//! The table, in Markdown, so that it can be put into DESIGN.md as it is; and the figures as
+//! JSON.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::measure::{Pairs, Turn, median, range};
+use serde_json::{Value, json};
 
-const COLUMNS: [(&str, usize); 6] =
-    [("work", 48), ("floor", 10), ("annals", 10), ("ratio", 5), ("spread", 17), ("p99", 21)];
+use crate::measure::{Figure, NOISY, Pairs, Turn, median, range};
+use crate::rows::Row;
+use crate::rows::bar::{Verdict, bytes_text, rate_text, time_text};
+
+const COLUMNS: [(&str, usize); 8] = [
+    ("work", 57),
+    ("floor", 9),
+    ("annals", 9),
+    ("ratio", 5),
+    ("spread", 23),
+    ("p99: floor / annals", 27),
+    ("bar", 46),
+    ("verdict", 53),
+];
 
 /// Writes the head of the table.
 ///
@@ -18,24 +31,91 @@ pub fn head(out: &mut impl Write) -> io::Result<()> {
     line(out, &rules)
 }
 
-/// Writes one row: medians of both sides, the median of the pairs' ratios, and the
-/// least and the greatest of those.
+/// What the columns are, to stand below the table.
+pub fn legend(rounds: usize) -> String {
+    format!(
+        "Medians of {rounds} turns each (of fewer, where a turn is long), floor and annals in \
+         turns; ratio and spread are of the pairs. p50 of single calls where the figure is a \
+         time. Noisy: the turns of one side differ by more than {NOISY:.2} times, and the row \
+         should be run again on a quieter machine; the factor stands there."
+    )
+}
+
+/// Writes one row: medians of both sides, the median of the pairs' ratios, the least and the
+/// greatest of those, and how it stands to its bars.
 ///
 /// # Errors
 /// If `out` cannot be written.
-pub fn row(out: &mut impl Write, name: &str, title: &str, pairs: &Pairs) -> io::Result<()> {
-    let ratios = pairs.ratios();
+pub fn row(out: &mut impl Write, row: &Row, pairs: &Pairs) -> io::Result<()> {
+    let ratios = pairs.ratios_of(|turn| row.figure.of(turn));
     let (least, most) = range(&ratios);
-    let noisy = if pairs.is_noisy() { " (noisy)" } else { "" };
+    let unrest = pairs.unrest(row.figure);
+    let noisy = if unrest > NOISY { format!(" noisy: {unrest:.1}") } else { String::new() };
+    let figure = |turns: &[Turn]| text(row.figure, median_of(turns, |turn| row.figure.of(turn)));
+    let mut verdict =
+        row.bars.iter().map(|bar| bar.judge(pairs).text()).collect::<Vec<_>>().join("; ");
+    if !verdict.is_empty() && unrest > NOISY {
+        verdict.push_str(" (noisy)");
+    }
     let cells = [
-        format!("{name} {title}"),
-        rate(median_of(&pairs.floor, |turn| Some(turn.rate))),
-        rate(median_of(&pairs.annals, |turn| Some(turn.rate))),
+        format!("{} {}", row.name, row.title),
+        figure(&pairs.floor),
+        figure(&pairs.annals),
         format!("{:.2}", median(&ratios)),
         format!("{least:.2}–{most:.2}{noisy}"),
-        p99(pairs),
+        details(row, pairs),
+        row.bars.iter().map(|bar| bar.text()).collect::<Vec<_>>().join("; "),
+        verdict,
     ];
     line(out, &cells)
+}
+
+/// The row as JSON: medians, every turn, and the bars with what is missing. Rates are events a
+/// second, times seconds.
+pub fn json(row: &Row, pairs: &Pairs) -> Value {
+    let turns = |turns: &[Turn]| -> Vec<Value> {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let turn = |turn: &Turn| match row.figure {
+            Figure::Bytes => json!({ "bytes": turn.bytes }),
+            Figure::Rate | Figure::P50 => json!({
+                "rate": turn.rate,
+                "p50": seconds(turn.p50),
+                "p99": seconds(turn.p99),
+                "sync_before": seconds(turn.sync),
+            }),
+        };
+        turns.iter().map(turn).collect()
+    };
+    let bars = row.bars.iter().map(|bar| {
+        let (met, missed_by) = match bar.judge(pairs) {
+            Verdict::Met => (Some(true), None),
+            Verdict::MissedBy(part) => (Some(false), Some(part)),
+            Verdict::Unknown => (None, None),
+        };
+        json!({ "bar": bar.text(), "met": met, "missed_by": missed_by })
+    });
+    let ratios = pairs.ratios_of(|turn| row.figure.of(turn));
+    json!({
+        "name": row.name,
+        "title": row.title,
+        "figure": match row.figure {
+            Figure::Rate => "rate",
+            Figure::P50 => "p50",
+            Figure::Bytes => "bytes",
+        },
+        "floor": median_of(&pairs.floor, |turn| row.figure.of(turn)),
+        "annals": median_of(&pairs.annals, |turn| row.figure.of(turn)),
+        "ratio": median(&ratios),
+        "ratios": ratios,
+        "unrest": pairs.unrest(row.figure),
+        "noisy": pairs.unrest(row.figure) > NOISY,
+        "bars": bars.collect::<Vec<_>>(),
+        "turns": {
+            "floor": turns(&pairs.floor),
+            "annals": turns(&pairs.annals),
+            "beside": turns(&pairs.beside),
+        },
+    })
 }
 
 fn line(out: &mut impl Write, cells: &[String; COLUMNS.len()]) -> io::Result<()> {
@@ -45,47 +125,76 @@ fn line(out: &mut impl Write, cells: &[String; COLUMNS.len()]) -> io::Result<()>
     writeln!(out, "|")
 }
 
-fn median_of(turns: &[Turn], value: impl Fn(&Turn) -> Option<f64>) -> f64 {
-    median(&turns.iter().filter_map(value).collect::<Vec<_>>())
+fn median_of(turns: &[Turn], value: impl Fn(&Turn) -> f64) -> f64 {
+    median(&turns.iter().map(value).collect::<Vec<_>>())
 }
 
-fn p99(pairs: &Pairs) -> String {
-    let of = |turns: &[Turn]| median_of(turns, |turn| turn.p99.as_ref().map(Duration::as_secs_f64));
+fn text(figure: Figure, value: f64) -> String {
+    match figure {
+        Figure::Rate => rate_text(value),
+        Figure::P50 => time_text(value),
+        Figure::Bytes => bytes_text(value),
+    }
+}
+
+/// What else a row has to say: the slow calls, or what came before it.
+fn details(row: &Row, pairs: &Pairs) -> String {
+    let seconds = |time: Option<Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64());
+    let sync = median_of(&pairs.annals, |turn| seconds(turn.sync));
+    if !sync.is_nan() {
+        return format!("after a sync of {}", time_text(sync));
+    }
+    let of = |turns: &[Turn]| median_of(turns, |turn| seconds(turn.p99));
     let (floor, annals) = (of(&pairs.floor), of(&pairs.annals));
-    if floor.is_nan() || annals.is_nan() {
+    if floor.is_nan() || annals.is_nan() || row.figure == Figure::Bytes {
         return String::new();
     }
-    format!("{:.2} / {:.2} ms ({:.2})", floor * 1e3, annals * 1e3, annals / floor)
-}
-
-/// Events a second, with as many digits as mean something.
-fn rate(per_second: f64) -> String {
-    if per_second >= 1e6 {
-        format!("{:.2} M/s", per_second / 1e6)
-    } else if per_second >= 1e5 {
-        format!("{:.0} k/s", per_second / 1e3)
-    } else {
-        format!("{per_second:.0}/s")
-    }
+    let ratio = median(&pairs.ratios_of(|turn| seconds(turn.p99)));
+    format!("{} / {} ({ratio:.2})", time_text(floor), time_text(annals))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::table::named;
+
+    fn pairs() -> Pairs {
+        let turn = |rate, millis| {
+            let p99 = Some(Duration::from_millis(millis));
+            Turn { p99, ..Turn::new(rate, Duration::from_secs(1)) }
+        };
+        Pairs {
+            floor: vec![turn(2_000_000, 2), turn(2_000_000, 2), turn(2_000_000, 2)],
+            annals: vec![turn(1_800_000, 3), turn(1_700_000, 3), turn(1_900_000, 3)],
+            beside: Vec::new(),
+        }
+    }
 
     #[test]
-    fn a_row_tells_medians_ratio_and_spread() {
-        let turn = |rate, millis| Turn { rate, p99: Some(Duration::from_millis(millis)) };
-        let pairs = Pairs {
-            floor: vec![turn(2e6, 2), turn(2e6, 2), turn(2e6, 2)],
-            annals: vec![turn(1.8e6, 3), turn(1.7e6, 3), turn(1.9e6, 3)],
-        };
+    fn a_row_tells_medians_ratio_spread_and_bars() {
         let mut out = Vec::new();
-        row(&mut out, "w", "work", &pairs).unwrap();
+        row(&mut out, &named("w2-64")[0], &pairs()).unwrap();
         let text = String::from_utf8(out).unwrap();
-        for part in ["2.00 M/s", "1.80 M/s", "0.90", "0.85–0.95", "2.00 / 3.00 ms (1.50)"] {
-            assert!(text.contains(part), "{text}");
+        let parts = ["2.00 M/s", "1.80 M/s", "0.90", "0.85–0.95", "2.00 ms / 3.00 ms (1.50)"];
+        for part in
+            parts.into_iter().chain(["≥ 0.90 of floor; p99 ≤ 1.2 of floor", "met; missed by 25%"])
+        {
+            assert!(text.contains(part), "{part} is not in {text}");
         }
         assert!(!text.contains("noisy"));
+        let mut noisy = pairs();
+        noisy.annals[0].rate /= 2.0;
+        let mut out = Vec::new();
+        row(&mut out, &named("w1")[0], &noisy).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains("noisy: 2."));
+    }
+
+    #[test]
+    fn the_figures_are_there_for_programs() {
+        let value = json(&named("w2-64")[0], &pairs());
+        assert_eq!(value["annals"], 1_800_000.0);
+        assert_eq!(value["bars"][0]["met"], true);
+        assert_eq!(value["bars"][1]["met"], false);
+        assert_eq!(value["turns"]["floor"].as_array().map(Vec::len), Some(3));
     }
 }

@@ -52,13 +52,44 @@ impl Default for Workload {
 impl Workload {
     /// Always the same: two runs differ in the machine, not in the events.
     pub fn new() -> Self {
+        Self::of(POOL_BYTES, STREAMS)
+    }
+
+    /// The same with a pool of at least so many bytes, for larger slices than the usual pool
+    /// has.
+    pub fn with_pool(bytes: usize) -> Self {
+        Self::of(bytes.max(POOL_BYTES), STREAMS)
+    }
+
+    /// The same data, spread over so many streams. From 10,000 streams on their names are
+    /// longer; a floor's record keeps its length by its filling, up to a million of them.
+    pub fn with_streams(streams: usize) -> Self {
+        Self::of(POOL_BYTES, streams)
+    }
+
+    fn of(bytes: usize, streams: usize) -> Self {
         let mut random = Random::new(1);
-        let mut pool = Vec::with_capacity(POOL_BYTES);
-        while pool.len() < POOL_BYTES {
+        let mut pool = Vec::with_capacity(bytes.next_multiple_of(size_of::<u64>()));
+        while pool.len() < bytes {
             pool.extend_from_slice(&random.draw().to_le_bytes());
         }
-        let streams = (0..STREAMS).map(|number| format!("order-{number:04}")).collect();
+        let streams = (0..streams).map(|number| format!("order-{number:04}")).collect();
         Self { pool, streams }
+    }
+
+    /// The names of the streams.
+    pub fn streams(&self) -> &[String] {
+        &self.streams
+    }
+
+    /// Every stream, `rounds` times, each round in an order in which neighbours by number are
+    /// far apart: who reads one stream finds its events spread over the whole log.
+    pub fn rounds(&self, rounds: usize) -> impl Iterator<Item = &str> {
+        let streams = self.streams.len().max(1);
+        // A prime, so that with a number of streams that it does not divide each comes once.
+        let at = move |step: usize| step.wrapping_mul(48_271) % streams;
+        let steps = (0..rounds).flat_map(move |_| 0..streams);
+        steps.filter_map(move |step| self.streams.get(at(step)).map(String::as_str))
     }
 
     /// The events of one thread.
@@ -93,9 +124,19 @@ impl<'w> Events<'w> {
         pool.get(start..start.saturating_add(len)).unwrap_or(pool)
     }
 
+    /// A random number below `bound`; 0 if that is 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.random.below(bound)
+    }
+
     /// Appends the content of the next event to `out`: what a floor frames.
     pub fn content(&mut self, out: &mut Vec<u8>) {
         let stream = self.stream();
+        self.content_of(stream, out);
+    }
+
+    /// Appends the content of the next event of this stream to `out`.
+    pub fn content_of(&mut self, stream: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.random.draw().to_le_bytes());
         out.extend_from_slice(&self.random.draw().to_le_bytes());
         let stream_len = u16::try_from(stream.len()).unwrap_or(u16::MAX);
@@ -106,6 +147,14 @@ impl<'w> Events<'w> {
         out.extend_from_slice(EVENT_TYPE.as_bytes());
         out.extend_from_slice(self.data());
     }
+}
+
+/// The stream's name in a content, as [`Events::content`] wrote it.
+pub fn name_in(content: &[u8]) -> Option<&str> {
+    let (lengths, names) = content.get(ID_BYTES..)?.split_first_chunk::<LENGTHS_BYTES>()?;
+    let [low, high, ..] = *lengths;
+    let name = names.get(..usize::from(u16::from_le_bytes([low, high])))?;
+    std::str::from_utf8(name).ok()
 }
 
 /// SplitMix64: quick, and good enough that nothing on the way can guess the bytes.
@@ -144,7 +193,27 @@ mod tests {
         let mut content = Vec::new();
         workload.events(0).content(&mut content);
         assert_eq!(content.len(), CONTENT_BYTES);
+        assert!(name_in(&content).is_some_and(|name| name.starts_with("order-")));
         const { assert!(FLOOR_RECORD_BYTES >= FRAME_BYTES + CONTENT_BYTES) };
+    }
+
+    #[test]
+    fn every_stream_comes_once_a_round() {
+        let workload = Workload::with_streams(1000);
+        let mut seen: Vec<_> = workload.rounds(2).collect();
+        assert_ne!(seen.first(), seen.get(1));
+        seen.sort_unstable();
+        assert!(seen.len() == 2000 && seen.chunks(2).all(|pair| pair[0] == pair[1]));
+        seen.dedup();
+        assert_eq!(seen.len(), 1000);
+    }
+
+    #[test]
+    fn a_longer_name_fits_a_record_of_the_same_length() {
+        let workload = Workload::with_streams(100_000);
+        let mut content = Vec::new();
+        workload.events(0).content_of("order-99999", &mut content);
+        assert!(FRAME_BYTES + content.len() <= FLOOR_RECORD_BYTES);
     }
 
     #[test]

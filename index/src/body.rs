@@ -50,6 +50,13 @@ impl<B: RunBytes> Body<B> {
         }
     }
 
+    /// Loads a byte, checked or not, and uses it for nothing.
+    pub(crate) fn touch_byte(&self, at: usize) {
+        if let Some(bytes) = self.bytes.slice(at..at.saturating_add(1)) {
+            std::hint::black_box(bytes.first().copied());
+        }
+    }
+
     fn touch(&self, block: usize) -> Result<(), RunError> {
         let bit = 1u64 << (block % BITS);
         let Some(word) = self.checked.get(block / BITS) else {

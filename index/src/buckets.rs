@@ -3,6 +3,8 @@
 //! caller to compare. Expected cost: one read of the bucket ends and one of 128 bytes; a foreign
 //! key passes as a candidate once in about 2^28 look-ups.
 
+use std::ops::Range;
+
 use crate::body::Body;
 use crate::bytes::{RunBytes, align, narrow, pair, u32_at};
 use crate::error::{Part, RunError, damaged};
@@ -41,6 +43,49 @@ pub(crate) fn candidates<'a, B: RunBytes>(
     let wanted = hash::fingerprint(hash);
     let (slots, _) = slots.as_chunks::<SLOT_LEN>();
     Ok(slots.iter().map(pair).filter_map(move |(found, value)| (found == wanted).then_some(value)))
+}
+
+/// Touches the ends of the bucket of a hash.
+pub(crate) fn touch_ends<B: RunBytes>(body: &Body<B>, places: &BucketPlaces, hash: u64) {
+    let bucket = hash::bucket(hash, places.buckets) as usize;
+    body.touch_byte(places.ends.start + bucket * BUCKET_END_LEN);
+}
+
+/// Touches the slots of the bucket of a hash.
+pub(crate) fn touch_slots<B: RunBytes>(body: &Body<B>, places: &BucketPlaces, hash: u64) {
+    if let Some(slots) = slots_unchecked(body, places, hash) {
+        body.touch_byte(slots.start);
+        body.touch_byte(slots.end.saturating_sub(1));
+    }
+}
+
+/// As `candidates`, where nothing is checked and nothing rests on the answer.
+pub(crate) fn unchecked<'a, B: RunBytes>(
+    body: &'a Body<B>,
+    places: &BucketPlaces,
+    hash: u64,
+) -> Option<impl Iterator<Item = u32> + use<'a, B>> {
+    let (slots, _) = body.bytes().slice(slots_unchecked(body, places, hash)?)?.as_chunks();
+    let wanted = hash::fingerprint(hash);
+    Some(
+        slots.iter().map(pair).filter_map(move |(found, value)| (found == wanted).then_some(value)),
+    )
+}
+
+fn slots_unchecked<B: RunBytes>(
+    body: &Body<B>,
+    places: &BucketPlaces,
+    hash: u64,
+) -> Option<Range<usize>> {
+    let bucket = hash::bucket(hash, places.buckets) as usize;
+    let at = places.ends.start + bucket * BUCKET_END_LEN;
+    let before = if bucket == 0 { 0 } else { BUCKET_END_LEN };
+    let ends = body.bytes().slice(at - before..at + BUCKET_END_LEN)?;
+    let start = if bucket == 0 { 0 } else { u32_at(ends, 0)? };
+    let end = u32_at(ends, before)?;
+    let slots = &places.slots;
+    let (start, end) = (start as usize * SLOT_LEN, end as usize * SLOT_LEN);
+    (start <= end && end <= slots.len()).then_some(slots.start + start..slots.start + end)
 }
 
 /// Which slots a bucket has.

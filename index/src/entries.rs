@@ -48,6 +48,22 @@ pub(crate) fn find<B: RunBytes>(
     Ok(None)
 }
 
+/// Touches what a look-up by this hash reads: first the ends of its bucket, then the slots, then
+/// the entry, each found by what was touched before.
+pub(crate) fn approach<B: RunBytes>(body: &Body<B>, hash: u64, step: usize) {
+    let places = &body.places;
+    match step {
+        0 => buckets::touch_ends(body, &places.entries, hash),
+        1 => buckets::touch_slots(body, &places.entries, hash),
+        _ => {
+            let found = buckets::unchecked(body, &places.entries, hash).into_iter().flatten();
+            for start in found {
+                body.touch_byte(places.blob.start.saturating_add(start as usize));
+            }
+        }
+    }
+}
+
 fn blob_place<B: RunBytes>(body: &Body<B>, start: u32) -> Result<usize, RunError> {
     let blob = &body.places.blob;
     match blob.start.checked_add(start as usize) {

@@ -84,7 +84,7 @@ pub use event::TableEvent;
 pub use footer::RunMeta;
 pub use kind::Kind;
 pub use layout::OFFSET_END;
-pub use run::Run;
+pub use run::{APPROACHES, Run, Sought};
 pub use span::{Mark, Span};
 pub use table::{StreamFound, Table};
 pub use writer::build;

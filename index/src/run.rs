@@ -89,6 +89,47 @@ impl<B: RunBytes> Run<B> {
         Ok(entries::find(&self.body, STREAM, name)?.map(|entry| entry.span))
     }
 
+    /// As [`stream`](Self::stream), by one look-up for both: appends to `out` the offsets of all
+    /// events of the stream that are here, ascending, if they are at most `most`.
+    ///
+    /// # Errors
+    /// [`RunError::Damaged`] where the look-up touches damage; `out` is as it was.
+    pub fn stream_offsets(
+        &self,
+        name: &str,
+        most: u64,
+        out: &mut Vec<u64>,
+    ) -> Result<Option<Span>, RunError> {
+        let Some(entry) = entries::find(&self.body, STREAM, name)? else { return Ok(None) };
+        let span = entry.span;
+        if span.count <= most
+            && let Some(all) = span.indexes(span.first_version, u64::MAX)
+        {
+            let before = out.len();
+            entry.offsets(&self.body, all, out).inspect_err(|_| out.truncate(before))?;
+        }
+        Ok(Some(span))
+    }
+
+    /// Asks memory for what a look-up of a stream will read, and does not wait for it. Who asks
+    /// several runs takes each of the [`APPROACHES`] steps for all of them before the next
+    /// one: so their ways to memory overlap. Answers nothing and checks nothing.
+    ///
+    /// ```
+    /// # use annals_index::{APPROACHES, Run, RunMeta, Sought, Table, build};
+    /// # let runs = [Run::open(build(&Table::new(1), &RunMeta::default()))?];
+    /// let sought = Sought::stream("cart-1");
+    /// for step in 0..APPROACHES {
+    ///     runs.iter().for_each(|run| run.approach(&sought, step));
+    /// }
+    /// let spans = runs.iter().map(|run| run.stream("cart-1"));
+    /// # assert_eq!(spans.flatten().flatten().count(), 0);
+    /// # Ok::<(), annals_index::RunError>(())
+    /// ```
+    pub fn approach(&self, sought: &Sought, step: usize) {
+        entries::approach(&self.body, sought.hash, step);
+    }
+
     /// Appends to `out` the offsets of those events of a stream that are here and have one of
     /// these versions, ascending. Decodes at most 127 postings that were not asked for.
     ///
@@ -236,6 +277,22 @@ impl<B: RunBytes> Run<B> {
     /// The first [`RunError`] met.
     pub fn verify(&self) -> Result<(), RunError> {
         verify::whole(&self.body, &self.footer)
+    }
+}
+
+/// How many steps an [approach](Run::approach) has.
+pub const APPROACHES: usize = 3;
+
+/// What is looked for in several runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought {
+    hash: u64,
+}
+
+impl Sought {
+    /// The stream with this name.
+    pub fn stream(name: &str) -> Self {
+        Self { hash: hash::of_name(STREAM, name) }
     }
 }
 

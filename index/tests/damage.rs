@@ -6,7 +6,9 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use annals_index::{Kind, Part, Run, RunBytes, RunError, RunMeta, Table, TableEvent, build};
+use annals_index::{
+    APPROACHES, Kind, Part, Run, RunBytes, RunError, RunMeta, Sought, Table, TableEvent, build,
+};
 use proptest::prelude::*;
 
 const BLOCK: usize = 4096;
@@ -236,6 +238,8 @@ proptest! {
         let Ok(run) = Run::open(bytes) else { return Ok(()) };
         for n in 1..500u64 {
             let mut out = Vec::new();
+            let sought = Sought::stream(&format!("stream-{n}"));
+            (0..=APPROACHES).for_each(|step| run.approach(&sought, step));
             if n % 3 == 0 && run.offsets("long", n / 3..=n / 3, &mut out).is_ok() {
                 prop_assert_eq!(&out, &[n * 64 + 8]);
             }

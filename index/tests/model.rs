@@ -172,6 +172,13 @@ fn compare(names: &[String], table: &Table, model: &Model, ranges: &[(u64, u64)]
             assert_eq!(of_table[1..], expected);
             assert_eq!(of_run[1..], expected);
         }
+        let all = model.offsets(name, 0, u64::MAX);
+        let count = all.len() as u64;
+        for (most, expected) in [(count, all.as_slice()), (count.saturating_sub(1), &[])] {
+            let mut together = vec![7];
+            assert_eq!(run.stream_offsets(name, most, &mut together).unwrap(), span);
+            assert_eq!(&together[1..], expected);
+        }
         let from = spans.iter().filter(|(n, _)| *n >= name.as_str()).copied();
         assert!(run.streams_from(name).map(Result::unwrap).eq(from));
         let prefix: String = name.chars().take(2).collect();

@@ -1,5 +1,7 @@
 //! The command line: names, arguments and their help. No behaviour.
 
+mod bench;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::time;
+
+pub(crate) use bench::{Bench, BenchChild};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -80,6 +84,16 @@ pub(crate) enum Command {
     /// or time that were asked for, at the first broken promise (exit code 1, with a line
     /// that runs it again), or at Ctrl-C.
     Crashtest(Crashtest),
+    /// Measure the log on your disk, each use beside its floor.
+    ///
+    /// A floor is a small loop that does only what cannot be left out: one write and one
+    /// sync, a copy with its checksum, a walk over records. Floor and log run in turns; the
+    /// table has the medians, the ratio, how far it spreads from round to round, and says
+    /// which rows are noisy. Everything is written to a temporary directory in DIR, which
+    /// must be on the disk that is meant, and needs some GiB there, more for larger logs; it
+    /// is removed at the end, also at Ctrl-C, which keeps what was measured. All of it takes
+    /// about ten minutes, `--quick` one.
+    Bench(Bench),
     /// Print what makes a shell complete commands and options.
     ///
     /// For bash, for instance: `annals completions bash >
@@ -87,6 +101,9 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Write manual pages: one for the program and one for each command.
     Man(Pages),
+    /// A process that `bench` kills.
+    #[command(hide = true)]
+    BenchChild(BenchChild),
     /// A process that `crashtest --kill` kills.
     #[command(hide = true)]
     CrashtestChild(Child),

@@ -60,6 +60,10 @@ pub(crate) enum Failure {
     #[error("{what}: {why}")]
     Usage { what: String, why: String },
 
+    /// Something could not be measured.
+    #[error("the bench cannot go on: {0}")]
+    Bench(String),
+
     /// A part of the tour could not be run.
     #[error("the tour cannot go on: {0}")]
     Tour(String),
@@ -106,7 +110,7 @@ impl Failure {
             }
             Self::Stdout(_) => Some("free some space, or print elsewhere".to_owned()),
             Self::Usage { .. } => Some("`annals help` tells how each command is used".to_owned()),
-            Self::Tour(_) => None,
+            Self::Bench(_) | Self::Tour(_) => None,
         }
     }
 }

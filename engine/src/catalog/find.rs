@@ -1,12 +1,14 @@
 //! Look-ups by stream, id and position over the whole log.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
-use annals_index::Span;
+use annals_index::{APPROACHES, Sought, Span};
 
 use super::Catalog;
 use super::entry::Entry;
+use super::runs::LoadedRun;
 use super::source::Source;
 use super::view::View;
 use crate::error::Result;
@@ -163,22 +165,62 @@ impl Catalog {
         }
     }
 
-    /// The parts of a stream, newest first, down to the one with version `from`.
-    pub(crate) fn spans(
-        &self,
-        view: &View,
-        stream: &str,
-        from: u64,
-    ) -> Result<Vec<(Arc<Source>, Span)>> {
-        let mut spans = Vec::new();
-        for source in view.sources.iter().rev() {
-            if let Some(span) = source.ask(self, |index| index.stream(stream))? {
-                spans.push((Arc::clone(source), span));
-                if span.first_version <= from {
-                    break;
-                }
+    /// The parts of a stream, newest first, down to the one with version `from`, and the
+    /// offsets of the events of those parts that are small: at most `most` in all.
+    pub(crate) fn parts(&self, view: &View, stream: &str, from: u64, most: u64) -> Result<Parts> {
+        let mut found = Parts::default();
+        let sought = Sought::stream(stream);
+        for (asked, source) in view.sources.iter().rev().enumerate() {
+            // Most streams are in one or in many: the second one's way to memory is taken
+            // together with those behind it.
+            if asked % APPROACHED == 1 {
+                let older = view.sources.iter().rev().skip(asked).take(APPROACHED);
+                approach(older, &sought);
+            }
+            let start = found.offsets.len();
+            let left = most.saturating_sub(wide(start));
+            let offsets = &mut found.offsets;
+            let span = source.ask(self, |index| index.stream_offsets(stream, left, offsets))?;
+            let Some(span) = span else { continue };
+            let known = (span.count <= left).then_some(start..found.offsets.len());
+            found.parts.push(Part { source: Arc::clone(source), span, known });
+            if span.first_version <= from {
+                break;
             }
         }
-        Ok(spans)
+        Ok(found)
     }
+}
+
+/// Takes the way to memory of a look-up in several indexes together. Those that are not
+/// loaded are left out.
+fn approach<'a>(sources: impl Iterator<Item = &'a Arc<Source>>, sought: &Sought) {
+    let mut runs: [Option<Arc<LoadedRun>>; APPROACHED] = [const { None }; APPROACHED];
+    for (slot, source) in runs.iter_mut().zip(sources) {
+        *slot = source.run();
+    }
+    // Nothing in between may lock: that would wait for what is under way.
+    for step in 0..APPROACHES {
+        runs.iter().flatten().for_each(|run| run.approach(sought, step));
+    }
+}
+
+/// How many indexes are approached together.
+const APPROACHED: usize = 8;
+
+/// A stream, part by part.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) parts: Vec<Part>,
+    /// Of parts that are small.
+    pub(crate) offsets: Vec<u64>,
+}
+
+/// What one index has of a stream.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) source: Arc<Source>,
+    pub(crate) span: Span,
+    /// Which of the offsets are its, if they were asked for.
+    pub(crate) known: Option<Range<usize>>,
 }

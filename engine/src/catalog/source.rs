@@ -30,6 +30,24 @@ impl Index {
         }
     }
 
+    /// The stream, and the offsets of all its events here, if they are at most `most`.
+    pub(crate) fn stream_offsets(
+        &self,
+        name: &str,
+        most: u64,
+        out: &mut Vec<u64>,
+    ) -> Result<Option<Span>, RunError> {
+        let table = match self {
+            Self::Run(run) => return run.stream_offsets(name, most, out),
+            Self::Table(table) => table.read(),
+        };
+        let span = table.stream(name);
+        if let Some(span) = span.filter(|span| span.count <= most) {
+            table.offsets(name, span.first_version..=span.last_version(), out);
+        }
+        Ok(span)
+    }
+
     pub(crate) fn offsets(
         &self,
         name: &str,
@@ -223,12 +241,20 @@ impl Source {
         Ok(slot.insert(Index::Run(Arc::new(run))).clone())
     }
 
+    /// The run, if that is what it is and it is loaded.
+    pub(crate) fn run(&self) -> Option<Arc<LoadedRun>> {
+        match &*self.index.read() {
+            Some(Index::Run(run)) => Some(Arc::clone(run)),
+            Some(Index::Table(_)) | None => None,
+        }
+    }
+
     /// Asks the index. A damaged run is made again from the log and asked once more: it
     /// is never believed, and never a reason to fail.
     pub(crate) fn ask<T>(
         &self,
         catalog: &Catalog,
-        question: impl Fn(&Index) -> Result<T, RunError>,
+        mut question: impl FnMut(&Index) -> Result<T, RunError>,
     ) -> Result<T> {
         match question(&self.index(catalog)?) {
             Ok(answer) => Ok(answer),

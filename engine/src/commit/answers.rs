@@ -98,25 +98,35 @@ fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placemen
     pairs.find_map(|(event, hit)| Some(Placement::Partly(hit?, event.id)))
 }
 
-/// Where each named stream is; `None` if one is in no table and was not looked up. `found`
-/// gets where they are in the table of the active segment.
+/// Where the streams that a batch names are in the active segment's table, and which version
+/// it knows of each; 0 of one that it does not know.
+pub(super) fn in_active(batch: &Batch, active: &Table) -> (NamedVersions, StreamsFound) {
+    let known = batch.named().iter().map(|named| {
+        let found = active.find(&named.stream);
+        (active.span(found).map_or(0, |span| span.last_version()), found)
+    });
+    known.unzip()
+}
+
+/// Where each named stream is, after what the active segment's table knows; `None` if one is
+/// in no table and was not looked up.
 pub(super) fn versions(
     batch: &Batch,
     prepared: &Prepared,
     catalog: &Catalog,
-    active: &Table,
-    found: &mut StreamsFound,
+    mut known: NamedVersions,
 ) -> Option<NamedVersions> {
-    let find = |(index, named): (usize, &Named)| {
-        let here = active.find(&named.stream);
-        found.push(here);
-        match active.span(here) {
-            Some(span) => Some(span.last_version()),
-            None => Catalog::version_in_tables(&catalog.view(), &named.stream)
-                .or_else(|| prepared.versions.get(index).copied()),
+    if known.iter().all(|version| *version > 0) {
+        return Some(known);
+    }
+    let view = catalog.view();
+    for (index, (named, version)) in batch.named().iter().zip(&mut known).enumerate() {
+        if *version == 0 {
+            *version = Catalog::version_in_tables(&view, &named.stream)
+                .or_else(|| prepared.versions.get(index).copied())?;
         }
-    };
-    batch.named().iter().enumerate().map(find).collect()
+    }
+    Some(known)
 }
 
 /// The first stream that is not where it was expected.

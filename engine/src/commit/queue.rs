@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Settings;
 use super::answers::{
-    StreamsFound, ahead_of_stream, committed, conflict, known, versions, versions_left,
+    StreamsFound, ahead_of_stream, committed, conflict, in_active, known, versions, versions_left,
 };
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
@@ -212,9 +212,10 @@ impl Queue {
         if let Some(answer) = known(batch, prepared, catalog) {
             return Ok(answer);
         }
-        let mut found = StreamsFound::new();
-        let at_hand = versions(batch, prepared, catalog, &self.table.read(), &mut found);
-        let Some(versions) = at_hand else { return Ok(Placement::Stale) };
+        let (known, mut found) = in_active(batch, &self.table.read());
+        let Some(versions) = versions(batch, prepared, catalog, known) else {
+            return Ok(Placement::Stale);
+        };
         if let Some(conflict) = conflict(batch.named(), &versions) {
             return Ok(Placement::Conflict(conflict));
         }

@@ -254,7 +254,7 @@ impl LogRead {
             while walk.next_position() <= position {
                 match walk.step(&window) {
                     Ok(Step::Event(event)) if event.head.position >= self.pieces.from => {
-                        seen.push(event.span());
+                        seen.push(&event.span());
                     }
                     Ok(Step::GroupEnd { end }) if end >= limit => break,
                     Ok(_) => {}

@@ -1,8 +1,12 @@
 //! A piece of the log that was read and checked.
 
+use std::fmt;
+
 use crate::event::Event;
+use crate::record::event::{EventHead, Fields};
 use crate::record::field::wide;
-use crate::record::walk::EventSpan;
+use crate::record::head::{Head, RecordHead};
+use crate::record::walk::{EventSpan, Window};
 use crate::segment::Chunk;
 
 /// Events that were read together. They lend from the log's bytes, which this keeps
@@ -27,11 +31,23 @@ pub struct Events {
     items: Vec<Item>,
 }
 
-/// Where an event lies in its chunk.
+/// Where an event lies in its chunk. What its head says is read there again: a page of
+/// these stays small.
 #[derive(Debug, Clone, Copy)]
 struct Item {
-    span: EventSpan,
+    offset: u64,
     chunk: usize,
+    fields: Fields,
+}
+
+impl Item {
+    /// The event, in the bytes from its offset on.
+    #[inline]
+    fn event<'a>(&self, bytes: &'a [u8]) -> Option<Event<'a>> {
+        let head = Head::read_again(bytes)?;
+        let payload = bytes.get(head.bytes.len()..)?.get(..head.payload_len)?;
+        Some(Event { head: EventHead::decode(&head)?, fields: self.fields, payload })
+    }
 }
 
 impl Events {
@@ -53,14 +69,12 @@ impl Events {
     /// The event at `index`, counted from 0.
     pub fn get(&self, index: usize) -> Option<Event<'_>> {
         let item = self.items.get(index)?;
-        let chunk = self.chunks.get(item.chunk)?;
-        let EventSpan { head, fields, payload_at, payload_len } = item.span;
-        Some(Event { head, fields, payload: chunk.bytes_at(payload_at, payload_len) })
+        item.event(self.chunks.get(item.chunk)?.window().from(item.offset)?)
     }
 
     /// The events in the order in which they were read.
     pub const fn iter(&self) -> EventsIter<'_> {
-        EventsIter { events: self, next: 0 }
+        EventsIter { events: self, next: 0, window: None }
     }
 
     /// The chunk of the events that were pushed since the last one.
@@ -68,14 +82,27 @@ impl Events {
         self.chunks.push(chunk);
     }
 
+    /// Keeps a chunk, and says how its events name it.
+    pub(crate) fn lend(&mut self, chunk: Chunk) -> usize {
+        self.chunks.push(chunk);
+        self.chunks.len() - 1
+    }
+
+    /// An event of a chunk that was lent.
+    #[inline]
+    pub(crate) fn push_of(&mut self, span: &EventSpan, chunk: usize) {
+        self.items.push(Item { offset: span.offset, chunk, fields: span.fields });
+    }
+
     /// An event of a chunk that is pushed when all its events are.
-    pub(crate) fn push(&mut self, span: EventSpan) {
-        self.items.push(Item { span, chunk: self.chunks.len() });
+    #[inline]
+    pub(crate) fn push(&mut self, span: &EventSpan) {
+        self.push_of(span, self.chunks.len());
     }
 
     /// An event in a chunk of its own.
     pub(crate) fn push_in_new_chunk(&mut self, span: &EventSpan, chunk: Chunk) {
-        self.push(*span);
+        self.push(span);
         self.push_chunk(chunk);
     }
 
@@ -109,24 +136,44 @@ impl<'a> IntoIterator for &'a Events {
 }
 
 /// Goes through [`Events`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EventsIter<'a> {
     events: &'a Events,
     next: usize,
+    /// Of the last event's chunk: those of a piece mostly share one.
+    window: Option<(usize, Window<'a>)>,
+}
+
+impl EventsIter<'_> {
+    const fn left(&self) -> usize {
+        self.events.len().saturating_sub(self.next)
+    }
+}
+
+impl fmt::Debug for EventsIter<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EventsIter").field("left", &self.left()).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Iterator for EventsIter<'a> {
     type Item = Event<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Event<'a>> {
-        let event = self.events.get(self.next)?;
+        let item = self.events.items.get(self.next)?;
+        let window = match self.window {
+            Some((chunk, window)) if chunk == item.chunk => window,
+            _ => self.events.chunks.get(item.chunk)?.window(),
+        };
+        self.window = Some((item.chunk, window));
+        let event = item.event(window.from(item.offset)?)?;
         self.next += 1;
         Some(event)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.events.len().saturating_sub(self.next);
-        (left, Some(left))
+        (self.left(), Some(self.left()))
     }
 }
 

@@ -283,7 +283,7 @@ impl Filtered {
             match self.judge(&entry, &span, &chunk, offset) {
                 Ok(true) => {
                     taken.bytes = taken.bytes.saturating_add(span.payload_len);
-                    taken.events.push(span);
+                    taken.events.push(&span);
                     any = true;
                 }
                 Ok(false) => {}

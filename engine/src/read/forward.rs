@@ -164,7 +164,7 @@ impl Forward {
                 Ok(Some(event)) => {
                     if event.head.position > self.after {
                         self.after = event.head.position;
-                        events.push(event.span());
+                        events.push(&event.span());
                     }
                     continue;
                 }

@@ -1,23 +1,84 @@
 //! One stream, from any version, forward or backward.
 
+use std::hint::black_box;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-
-use annals_index::Span;
 
 use super::Shared;
 use super::events::Events;
 use super::pieces::Pieces;
-use crate::catalog::find::extent_of;
-use crate::catalog::source::Source;
+use crate::catalog::find::{Part, Parts, extent_of};
 use crate::error::{Damage, Result};
 use crate::event::{Event, OwnedEvent};
 use crate::horizon::{Bound, Reach};
+use crate::record::field::wide;
 use crate::record::walk::EventSpan;
 use crate::segment::{Chunk, Extent};
 
+/// What a read is made of.
+#[derive(Debug)]
+struct Planned {
+    /// What is still to be read, the next one last.
+    parts: Vec<Stretch>,
+    /// Of parts that are small.
+    offsets: Vec<u64>,
+}
+
+/// A part of the stream, and where it is read.
+#[derive(Debug)]
+struct Stretch {
+    part: Part,
+    extent: Extent,
+    /// All of the segment from the part's first event on that may be lent, if the offsets are
+    /// known.
+    lent: Option<Chunk>,
+}
+
+impl Planned {
+    fn new(found: Parts, bound: Bound, backward: bool) -> Result<Self> {
+        let Parts { parts, offsets } = found;
+        let mut planned = Self { parts: Vec::with_capacity(parts.len()), offsets };
+        for part in parts {
+            let extent = extent_of(&part.source.entry, bound)?;
+            let first = part.known.as_ref().and_then(|known| planned.offsets.get(known.start));
+            let lent = match first {
+                Some(first) => part.source.entry.segment.lent(*first, extent)?,
+                None => None,
+            };
+            planned.parts.push(Stretch { part, extent, lent });
+        }
+        planned.touch();
+        if backward {
+            planned.parts.reverse();
+        }
+        Ok(planned)
+    }
+
+    /// Loads a few bytes of each event whose offset is known, so that their ways to memory
+    /// overlap: one by one, each would be waited for. Nothing in between may lock: that would
+    /// wait for them too.
+    fn touch(&self) {
+        let mut sum = 0;
+        for line in 0..LINES {
+            for Stretch { part, lent, .. } in &self.parts {
+                let (Some(known), Some(lent)) = (&part.known, lent) else { continue };
+                let window = lent.window();
+                for offset in self.offsets.get(known.clone()).unwrap_or_default() {
+                    let at = offset.saturating_add(line * LINE_BYTES);
+                    sum ^= window.from(at).and_then(<[u8]>::first).copied().unwrap_or_default();
+                }
+            }
+        }
+        black_box(sum);
+    }
+}
+
 /// How many events are read at a time, at most.
 const PIECE: u64 = 256;
+
+/// How much of an event is loaded ahead: what the processor fetches by itself once a record
+/// is read in order lies behind that.
+const LINES: u64 = 3;
+const LINE_BYTES: u64 = 128;
 
 /// A read of one stream, made by [`Log::read`](crate::Reader::read). It sees what was
 /// acknowledged when it was first asked.
@@ -46,14 +107,12 @@ pub struct StreamRead {
     pieces: Pieces,
     /// Parts that are still to be read, the next one last; `None` before the first
     /// call.
-    parts: Option<Vec<(Arc<Source>, Span)>>,
-    /// What was acknowledged at the first call.
-    bound: Option<Bound>,
+    parts: Option<Planned>,
 }
 
 impl StreamRead {
     pub(crate) fn new(shared: Shared, stream: &str) -> Self {
-        Self { shared, stream: stream.to_owned(), pieces: Pieces::new(), parts: None, bound: None }
+        Self { shared, stream: stream.to_owned(), pieces: Pieces::new(), parts: None }
     }
 
     /// The lowest version, included; 1 if not given. 0 is the same as 1.
@@ -112,87 +171,128 @@ impl StreamRead {
     fn fetch(&mut self) -> Result<bool> {
         if self.parts.is_none() {
             // The bound before the view: what is before it is in some index by then.
-            self.bound = Some(self.shared.horizon.indexed(Reach::Acknowledged)?);
+            let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
             let view = self.shared.catalog.view();
-            let mut parts = self.shared.catalog.spans(&view, &self.stream, self.pieces.from)?;
-            if self.pieces.backward {
-                parts.reverse();
-            }
-            self.parts = Some(parts);
+            let most = PIECE.min(self.pieces.left);
+            let found = self.shared.catalog.parts(&view, &self.stream, self.pieces.from, most)?;
+            self.parts = Some(Planned::new(found, bound, self.pieces.backward)?);
         }
-        loop {
-            let Some((source, span)) = self.parts.as_mut().and_then(Vec::pop) else {
-                return Ok(false);
-            };
-            let Pieces { from, to, backward, left, .. } = self.pieces;
-            let low = from.max(span.first_version);
-            let high = to.min(span.last_version());
-            if low > high || left == 0 {
-                continue;
+        let mut events = Events::default();
+        while let Some((versions, known)) = self.next_versions(wide(events.len())) {
+            // Others are read together only where no index is asked in between.
+            if !known && !events.is_empty() {
+                break;
             }
-            let count = (high - low + 1).min(PIECE).min(left);
-            let versions = if backward { high + 1 - count..=high } else { low..=low + count - 1 };
-            let read = self.read(&source, versions.clone());
-            // What is left of the part comes next, and all of it after an error: nobody gets
+            let stopped_at = self.read(versions.clone(), &mut events)?;
+            // All of a part that was not read comes next, also after an error: nobody gets
             // past damage by asking again.
-            if let Some(parts) = &mut self.parts {
-                parts.push((source, span));
-            }
-            let (events, stopped_at) = read?;
-            if backward {
+            if self.pieces.backward {
                 self.pieces.to = stopped_at.unwrap_or_else(|| versions.start() - 1);
             } else {
                 self.pieces.from = stopped_at.unwrap_or_else(|| versions.end() + 1);
             }
-            if !events.is_empty() {
-                self.pieces.put(events);
-                return Ok(true);
+            if stopped_at.is_some() || (!known && !events.is_empty()) {
+                break;
             }
         }
+        let more = !events.is_empty();
+        if more {
+            self.pieces.put(events);
+        }
+        Ok(more)
     }
 
-    /// Reads the events of these versions that may be seen, in the read's direction. Stops
-    /// before one that cannot be read, and says which that is; an error if it is the
-    /// first.
-    fn read(
-        &self,
-        source: &Source,
-        versions: RangeInclusive<u64>,
-    ) -> Result<(Events, Option<u64>)> {
-        let mut events = Events::default();
-        let stream = self.stream.as_str();
-        let offsets = source.ask(&self.shared.catalog, |index| {
-            let mut offsets = Vec::new();
-            index.offsets(stream, versions.clone(), &mut offsets)?;
-            Ok(offsets)
-        })?;
-        let Some(bound) = self.bound else { return Ok((events, None)) };
-        let extent = extent_of(&source.entry, bound)?;
-        let visible = offsets.into_iter().zip(versions).filter(|(at, _)| *at < extent.limit);
-        let mut visible: Vec<_> = visible.collect();
-        if self.pieces.backward {
-            visible.reverse();
-        }
-        for (offset, version) in visible {
-            match self.event(source, extent, offset, version) {
-                Ok((span, chunk)) => events.push_in_new_chunk(&span, chunk),
-                Err(error) if events.is_empty() => return Err(error),
-                Err(_) => return Ok((events, Some(version))),
+    /// Which versions of the next part are to be read, after so many events; and whether
+    /// their offsets are known. Drops the parts that are done with.
+    fn next_versions(&mut self, taken: u64) -> Option<(RangeInclusive<u64>, bool)> {
+        let Pieces { from, to, backward, left, .. } = self.pieces;
+        let most = PIECE.min(left).saturating_sub(taken);
+        let parts = &mut self.parts.as_mut()?.parts;
+        while let Some(Stretch { part, .. }) = parts.last() {
+            let low = from.max(part.span.first_version);
+            let high = to.min(part.span.last_version());
+            if low > high {
+                parts.pop();
+            } else if most == 0 {
+                return None;
+            } else {
+                let count = (high - low + 1).min(most);
+                let versions =
+                    if backward { high + 1 - count..=high } else { low..=low + count - 1 };
+                return Some((versions, part.known.is_some()));
             }
         }
-        Ok((events, None))
+        None
     }
 
+    /// Reads the events of these versions of the next part that may be seen, in the read's
+    /// direction. Stops before one that cannot be read, and says which that is; an error if
+    /// it is the first.
+    fn read(&self, versions: RangeInclusive<u64>, events: &mut Events) -> Result<Option<u64>> {
+        let Some(planned) = &self.parts else { return Ok(None) };
+        let Some(stretch) = planned.parts.last() else { return Ok(None) };
+        let (part, extent) = (&stretch.part, stretch.extent);
+        let asked;
+        let offsets = match &part.known {
+            Some(known) => {
+                let of_part = |version: u64| usize::try_from(version - part.span.first_version);
+                let offsets = planned.offsets.get(known.clone()).unwrap_or_default();
+                match (of_part(*versions.start()), of_part(*versions.end())) {
+                    (Ok(first), Ok(last)) => offsets.get(first..=last).unwrap_or_default(),
+                    _ => &[],
+                }
+            }
+            None => {
+                asked = part.source.ask(&self.shared.catalog, |index| {
+                    let mut offsets = Vec::new();
+                    index.offsets(&self.stream, versions.clone(), &mut offsets)?;
+                    Ok(offsets)
+                })?;
+                &asked
+            }
+        };
+        let visible = offsets.partition_point(|offset| *offset < extent.limit);
+        let offsets = offsets.get(..visible).unwrap_or_default();
+        // Events that may be lent share what the stretch has of the segment.
+        let lent = stretch.lent.as_ref().filter(|_| !offsets.is_empty());
+        let of_lent = lent.map(|chunk| events.lend(chunk.clone()));
+        for index in 0..offsets.len() {
+            let index = if self.pieces.backward { offsets.len() - 1 - index } else { index };
+            let Some(offset) = offsets.get(index).copied() else { break };
+            let version = versions.start() + wide(index);
+            match (self.event(part, extent, lent, (offset, version)), of_lent) {
+                (Ok((span, Some(chunk))), _) => events.push_in_new_chunk(&span, chunk),
+                (Ok((span, None)), lent) => events.push_of(&span, lent.unwrap_or_default()),
+                (Err(error), _) if events.is_empty() => return Err(error),
+                (Err(_), _) => return Ok(Some(version)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// An event, and a chunk that holds it if what was lent does not.
     fn event(
         &self,
-        source: &Source,
+        part: &Part,
         extent: Extent,
-        offset: u64,
-        version: u64,
-    ) -> Result<(EventSpan, Chunk)> {
-        let segment = &source.entry.segment;
-        let (chunk, span) = segment.event(offset, extent)?;
-        let payload = chunk.bytes_at(span.payload_at, span.payload_len);
+        lent: Option<&Chunk>,
+        (offset, version): (u64, u64),
+    ) -> Result<(EventSpan, Option<Chunk>)> {
+        let segment = &part.source.entry.segment;
+        let lent = lent.filter(|_| offset < extent.lasting);
+        let (span, chunk) = match lent {
+            Some(lent) => (segment.event_in(lent, offset)?, None),
+            None => {
+                let (chunk, span) = segment.event(offset, extent)?;
+                (span, Some(chunk))
+            }
+        };
+        let payload = match (&chunk, lent) {
+            (Some(chunk), _) | (None, Some(chunk)) => {
+                chunk.bytes_at(span.payload_at, span.payload_len)
+            }
+            (None, None) => &[],
+        };
         // If the record is not what the index said, nothing wrong is handed out.
         if span.head.version != version || span.fields.stream(payload) != self.stream {
             return Err(segment.corrupt(offset, Damage::Index));

@@ -1,9 +1,15 @@
-//! Every CRC of the log. CRC-32 as in IEEE 802.3, computed by `crc32fast`.
+//! Every CRC of the log. CRC-32 as in IEEE 802.3, computed by `crc32fast`; words by
+//! tables.
+//!
+//! * [`heads`]: of heads of events that follow each other
+
+mod heads;
 
 use crc32fast::Hasher;
 
 use super::field::{put_u32, u32_at};
 use super::layout::head;
+pub(crate) use heads::HeadSums;
 
 /// The part of a header's seed that is the same for a whole segment.
 ///
@@ -25,6 +31,7 @@ impl Seed {
     /// The start of the CRC at `offset`. Two different starts always give two
     /// different CRCs for the same bytes, as a CRC is a bijection of its start;
     /// offsets are multiples of 8 below 2^35, so no bit of them is lost.
+    #[inline]
     fn at(self, offset: u64) -> u32 {
         if crate::planted::active(crate::planted::Bug::CrcNotSeeded) {
             return 0;
@@ -69,10 +76,9 @@ impl Chain {
         Self(0)
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, header_crc: u32) {
-        let mut hasher = Hasher::new_with_initial(self.0);
-        hasher.update(&header_crc.to_le_bytes());
-        self.0 = hasher.finalize();
+        self.0 = heads::word_after(self.0, header_crc);
     }
 
     pub(crate) const fn finish(self) -> u32 {

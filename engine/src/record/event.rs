@@ -43,7 +43,7 @@ impl EventHead {
 impl RecordHead for EventHead {
     type Fields = Fields;
 
-    #[inline]
+    #[inline(always)]
     fn decode(head: &Head<'_>) -> Option<Self> {
         if head.kind != kind::EVENT || head.flags & !event::LAST_OF_BATCH != 0 {
             return None;
@@ -57,7 +57,7 @@ impl RecordHead for EventHead {
         (decoded.position > 0 && decoded.version > 0).then_some(decoded)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fields(payload: &[u8]) -> Option<Fields> {
         Fields::read(payload)
     }
@@ -197,6 +197,26 @@ fn occurred(bytes: &[u8]) -> Option<Occurred> {
     })
 }
 
+/// Whether all bytes are ASCII, as most names are: eight at a time, the last eight
+/// together with some of those before.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else { return bytes.is_ascii() };
+    let (words, _) = bytes.as_chunks();
+    let mut any = u64::from_ne_bytes(*last);
+    for word in words {
+        any |= u64::from_ne_bytes(*word);
+    }
+    any & u64::from_ne_bytes([0x80; 8]) == 0
+}
+
+/// Whether bytes up to `first` and those behind are UTF-8, both in one pass: each is if both
+/// together are and neither cuts a character.
+#[inline(never)]
+fn are_texts(bytes: &[u8], first: usize) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|texts| texts.is_char_boundary(first))
+}
+
 /// Whether bytes are a sequence of tags.
 fn tags_hold(bytes: &[u8]) -> bool {
     let mut taker = Taker { rest: bytes };
@@ -243,36 +263,35 @@ impl<'a> Optional<'a> {
 impl Fields {
     /// Reads where the fields of a payload stand, and checks that all of it makes
     /// sense: lengths within the payload, names in UTF-8.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         let stream_len = u16_at(payload, event::STREAM_LEN)?;
         let type_len = *payload.get(event::TYPE_LEN)?;
         let flags = *payload.get(event::FLAGS)?;
         let names_len = usize::from(stream_len) + usize::from(type_len);
         let (names, rest) = payload.get(event::NAMES..)?.split_at_checked(names_len)?;
-        // Both in one pass: each is UTF-8 if both together are and neither cuts a character.
-        let names = std::str::from_utf8(names).ok()?;
-        if !names.is_char_boundary(usize::from(stream_len)) {
+        if !is_ascii(names) && !are_texts(names, usize::from(stream_len)) {
             return None;
         }
-        let optional_at = event::NAMES + names_len;
-        let mut fields = Self {
-            flags,
-            stream_len,
-            type_len,
-            optional_at: u32::try_from(optional_at).ok()?,
-            metadata_len: 0,
-            data_at: u32::try_from(optional_at).ok()?,
+        let optional_at = u32::try_from(event::NAMES + names_len).ok()?;
+        let (metadata_len, data_at) = if flags & !has::JSON == 0 {
+            (0, optional_at)
+        } else {
+            Self::find_optional(flags, optional_at, rest)?
         };
-        if flags & !has::JSON != 0 {
-            let optional = Optional::read(flags, rest)?;
-            if !tags_hold(optional.tags) {
-                return None;
-            }
-            fields.metadata_len = u32::try_from(optional.metadata.len()).ok()?;
-            fields.data_at = u32::try_from(optional_at + optional.len).ok()?;
+        Some(Self { flags, stream_len, type_len, optional_at, metadata_len, data_at })
+    }
+
+    /// Reads the optional fields, which stand at the start of `bytes`: how long the metadata
+    /// is, and where the data starts.
+    #[inline(never)]
+    fn find_optional(flags: u8, optional_at: u32, bytes: &[u8]) -> Option<(u32, u32)> {
+        let optional = Optional::read(flags, bytes)?;
+        if !tags_hold(optional.tags) {
+            return None;
         }
-        Some(fields)
+        let metadata_len = u32::try_from(optional.metadata.len()).ok()?;
+        Some((metadata_len, optional_at.checked_add(u32::try_from(optional.len).ok()?)?))
     }
 
     /// Reads where the names of a payload stand that was made here: nothing is checked, and

@@ -1,12 +1,14 @@
 //! Reading and writing integers at an offset, checked.
 
 /// Reads `N` bytes at `at`.
+#[inline]
 pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
 
 macro_rules! integers {
     ($($get:ident $put:ident $int:ty),*) => {$(
+        #[inline]
         pub(crate) fn $get(bytes: &[u8], at: usize) -> Option<$int> {
             array_at(bytes, at).map(<$int>::from_le_bytes)
         }

@@ -1,8 +1,8 @@
 //! The header that all records share, read with its length proven before use.
 
-use super::checksum::{self, Seed};
+use super::checksum::{self, HeadSums, Seed};
 use super::field::{size, u16_at, u32_at};
-use super::layout::{ALIGN, head, padded};
+use super::layout::{ALIGN, event, head, kind, padded};
 
 /// What stands at an offset, if it is no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +31,34 @@ impl<'a> Head<'a> {
     /// segment with this seed.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], seed: Seed, offset: u64) -> Result<Self, NotARecord> {
-        Self::read_checked(bytes, seed, offset).ok_or_else(|| why_not(bytes))
+        let holds = |header: &[u8]| checksum::header_holds(header, seed, offset);
+        Self::read_checked(bytes, holds).ok_or_else(|| why_not(bytes))
     }
 
+    /// The same of an event's head with the length that this version writes, where such
+    /// heads follow each other.
+    #[inline(always)]
+    pub(crate) fn read_event(
+        bytes: &'a [u8],
+        sums: &mut HeadSums,
+        seed: Seed,
+        offset: u64,
+    ) -> Option<Self> {
+        // Of a length known at compile time: reading its fields needs no checks.
+        let header = bytes.first_chunk::<{ event::LEN }>()?;
+        let written = *header.get(head::KIND)? == kind::EVENT
+            && usize::from(u16_at(header, head::HEADER_LEN)?) == event::LEN;
+        if written && sums.holds(header, seed, offset) { Self::fields(header) } else { None }
+    }
+
+    /// Reads a header whose CRC was found to hold before.
     #[inline]
-    fn read_checked(bytes: &'a [u8], seed: Seed, offset: u64) -> Option<Self> {
+    pub(crate) fn read_again(bytes: &'a [u8]) -> Option<Self> {
+        Self::read_checked(bytes, |_| true)
+    }
+
+    #[inline(always)]
+    fn read_checked(bytes: &'a [u8], holds: impl FnOnce(&[u8]) -> bool) -> Option<Self> {
         let kind = *bytes.get(head::KIND)?;
         let header_len = usize::from(u16_at(bytes, head::HEADER_LEN)?);
         let plausible = kind != 0
@@ -45,13 +68,15 @@ impl<'a> Head<'a> {
             return None;
         }
         let header = bytes.get(..header_len)?;
-        if !checksum::header_holds(header, seed, offset) {
-            return None;
-        }
+        if holds(header) { Self::fields(header) } else { None }
+    }
+
+    #[inline(always)]
+    fn fields(header: &'a [u8]) -> Option<Self> {
         Some(Self {
             bytes: header,
             crc: u32_at(header, head::HEADER_CRC)?,
-            kind,
+            kind: *header.get(head::KIND)?,
             flags: *header.get(head::FLAGS)?,
             payload_len: size(u32_at(header, head::PAYLOAD_LEN)?),
             payload_crc: u32_at(header, head::PAYLOAD_CRC)?,
@@ -59,6 +84,7 @@ impl<'a> Head<'a> {
     }
 
     /// Header, payload and the zeros behind it; `None` if that is no length.
+    #[inline]
     pub(crate) fn total_len(&self) -> Option<usize> {
         padded(self.payload_len)?.checked_add(self.bytes.len())
     }

@@ -120,6 +120,9 @@ pub(crate) mod event {
     pub(crate) const RECORDED_AT: usize = VERSION + size_of::<u64>();
     pub(crate) const LEN: usize = RECORDED_AT + size_of::<u64>();
 
+    /// How many words of the head its CRC covers.
+    pub(crate) const COVERED_WORDS: usize = (LEN - head::KIND) / size_of::<u32>();
+
     /// Header flag: the last event of its batch.
     pub(crate) const LAST_OF_BATCH: u8 = 1;
 

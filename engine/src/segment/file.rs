@@ -309,6 +309,22 @@ impl Segment {
         }
     }
 
+    /// A chunk that holds everything from `start` on that may be lent, if `start` is among
+    /// that and the segment is mapped.
+    pub(crate) fn lent(&self, start: u64, extent: Extent) -> Result<Option<Chunk>> {
+        if self.mode == ReadMode::Mapped && start < extent.lasting {
+            self.chunk(start, start, extent.lasting).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The event at `offset`, checked, of a chunk that was [lent](Self::lent).
+    pub(crate) fn event_in(&self, chunk: &Chunk, offset: u64) -> Result<EventSpan> {
+        let read = self.record_in(chunk, offset);
+        read.map_err(|fault| self.fault(WalkError { offset, fault }, None))
+    }
+
     /// The event at `offset`, checked, and a chunk that holds it.
     pub(crate) fn event(&self, offset: u64, extent: Extent) -> Result<(Chunk, EventSpan)> {
         self.record(offset, extent)
@@ -333,18 +349,22 @@ impl Segment {
         let mut end = offset.saturating_add(FIRST_READ).min(limit);
         loop {
             let chunk = self.part(offset, end, Extent { limit, ..extent })?;
-            if planted::active(Bug::LengthBeforeCrc)
-                && let Some(claimed) = chunk.window().from(offset).and_then(claimed_len)
-            {
-                drop(self.read(offset, offset + claimed));
-            }
-            let read = record_at(&chunk.window(), self.seed, offset).map(|step| step.span());
-            match read {
+            match self.record_in(&chunk, offset) {
                 Err(Fault::Short { needed }) if needed > end => end = needed.min(limit),
                 Err(fault) => return Err(self.fault(WalkError { offset, fault }, None)),
                 Ok(span) => return Ok((chunk, span)),
             }
         }
+    }
+
+    fn record_in<H: RecordHead>(&self, chunk: &Chunk, offset: u64) -> Result<RecordSpan<H>, Fault> {
+        let window = chunk.window();
+        if planted::active(Bug::LengthBeforeCrc)
+            && let Some(claimed) = window.from(offset).and_then(claimed_len)
+        {
+            drop(self.read(offset, offset + claimed));
+        }
+        record_at(&window, self.seed, offset).map(|step| step.span())
     }
 
     /// Damage at `offset`.

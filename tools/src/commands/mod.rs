@@ -1,6 +1,7 @@
 //! The commands: each takes its arguments, does one thing to a log, and prints.
 
 mod append;
+mod bench;
 mod crashtest;
 mod demo;
 mod export;
@@ -34,6 +35,8 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
         Command::Repair(asked) => repair::run(&asked, &mut output)?,
+        Command::Bench(asked) => bench::run(&asked, &mut output)?,
+        Command::BenchChild(asked) => bench::child(&asked)?,
         Command::Crashtest(asked) => crashtest::run(&asked, &mut output)?,
         Command::CrashtestChild(asked) => crashtest::child(asked)?,
         Command::Completions(asked) => shell::completions(asked.shell, &mut output)?,

@@ -41,6 +41,12 @@ impl Progress {
         Self::new(total, known, unknown)
     }
 
+    /// Over turns of a bench: of how many is said later.
+    pub(crate) fn turns() -> Self {
+        let known = "{bar:20} turn {human_pos} of {human_len}, {eta} left  {msg}";
+        Self::new(Some(0), known, known)
+    }
+
     fn new(total: Option<u64>, known: &str, unknown: &str) -> Self {
         // Hidden by the target itself where there is no terminal.
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());

@@ -7,6 +7,11 @@ pub(crate) fn count(number: u64) -> String {
     group(&number.to_string())
 }
 
+/// A number as the nearest count: `8229.4` as `8,229`.
+pub(crate) fn count_of(number: f64) -> String {
+    group(&format!("{number:.0}"))
+}
+
 /// A count with its word: `1 event`, `2 events`, `3 batches`.
 pub(crate) fn counted(number: u64, one: &str) -> String {
     let ending = match number {
@@ -35,7 +40,7 @@ pub(crate) fn duration(span: Duration) -> String {
 
 /// How many in a second: `40,842 events/s`.
 pub(crate) fn rate(number: u64, what: &str, span: Duration) -> String {
-    format!("{} {what}/s", group(&format!("{:.0}", per_second(number, span))))
+    format!("{} {what}/s", count_of(per_second(number, span)))
 }
 
 /// How many bytes in a second: `9.8 MiB/s`.

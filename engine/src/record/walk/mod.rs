@@ -20,7 +20,7 @@ pub(crate) use self::step::{
     EventSpan, EventStep, Fault, KeySpan, KeyStep, RecordSpan, SnapshotSpan, SnapshotStep, Step,
     WalkError, Window,
 };
-use super::checksum::Seed;
+use super::checksum::{HeadSums, Seed};
 use super::field::wide;
 use super::frame::{BatchHead, GroupFrame, is_close_mark};
 use super::head::{Head, NotARecord};
@@ -36,6 +36,7 @@ pub(crate) struct Walk {
     group: Option<Container>,
     batch: Option<Inside>,
     recorded_at: i64,
+    sums: HeadSums,
     /// What is wrong where the walk stands.
     failed: Option<WalkError>,
 }
@@ -57,6 +58,7 @@ impl Walk {
             group: None,
             batch: None,
             recorded_at: i64::MIN,
+            sums: HeadSums::new(),
             failed: None,
         }
     }
@@ -101,10 +103,8 @@ impl Walk {
             return Ok(None);
         }
         let bytes = window.from(self.at).unwrap_or_default();
-        let Ok(head) = Head::read(bytes, self.seed, self.at) else { return Ok(None) };
-        if head.kind != kind::EVENT {
-            return Ok(None);
-        }
+        let head = Head::read_event(bytes, &mut self.sums, self.seed, self.at);
+        let Some(head) = head else { return Ok(None) };
         let at = self.at;
         match self.record(&head, bytes, window) {
             Ok(Step::Event(event)) => Ok(Some(event)),

@@ -18,6 +18,7 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// The bytes from `offset` on.
+    #[inline]
     pub(crate) fn from(&self, offset: u64) -> Option<&'a [u8]> {
         let skip = usize::try_from(offset.checked_sub(self.base)?).ok()?;
         self.bytes.get(skip..)
@@ -96,6 +97,7 @@ pub(crate) struct RecordStep<'a, H: RecordHead> {
 /// Where a record stands and what its head says, without its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordSpan<H: RecordHead> {
+    pub(crate) offset: u64,
     pub(crate) head: H,
     pub(crate) fields: H::Fields,
     pub(crate) payload_at: u64,
@@ -123,8 +125,10 @@ impl<'a, H: RecordHead> RecordStep<'a, H> {
         })
     }
 
+    #[inline]
     pub(crate) const fn span(&self) -> RecordSpan<H> {
         RecordSpan {
+            offset: self.offset,
             head: self.head,
             fields: self.fields,
             payload_at: self.payload_at,

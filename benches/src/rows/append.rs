@@ -1,0 +1,90 @@
+//! Durable appends: alone, in batches, by many threads, by tickets.
+
+use annals::{Durability, Log};
+
+use super::early::Early;
+use super::{DEVICE_BYTES, Setting, Sides, TICKETS, Use};
+use crate::Result;
+use crate::floors::device::Device;
+use crate::floors::group::GroupCommit;
+use crate::measure::{Until, Work, crowd_until, one};
+use crate::subject::{self, Appender};
+use crate::workload::{FLOOR_RECORD_BYTES, Workload};
+
+/// What the floor of w2t writes at a time.
+const FLOOR_WRITE_BYTES: usize = 256 << 10;
+
+/// One thread, `batch` events a call.
+pub(super) fn alone(setting: Setting<'_>, batch: usize, each: &mut Use<'_>) -> Result<()> {
+    let mut device = Device::prepare(&setting.floor(), DEVICE_BYTES)?;
+    let mut events = setting.workload.events(0);
+    let log = Log::open(setting.log())?;
+    let mut appender = Appender::new(&log, setting.workload, 0);
+    let per_call = u64::try_from(batch)?;
+    let bytes = FLOOR_RECORD_BYTES * batch;
+    each(&mut Sides::new(
+        per_call,
+        Until::Time(setting.size.turn),
+        |until| one(until, per_call, || device.append(events.bytes(bytes))),
+        |until| one(until, per_call, || appender.append(batch)),
+    ))?;
+    log.close()?;
+    Ok(())
+}
+
+/// Many threads, one event a call, each waits for its own.
+pub(super) fn crowd(setting: Setting<'_>, threads: u64, each: &mut Use<'_>) -> Result<()> {
+    let commit = GroupCommit::new(Device::prepare(&setting.floor(), DEVICE_BYTES)?);
+    let log = Log::open(setting.log())?;
+    let workload = setting.workload;
+    each(&mut Sides::new(
+        1,
+        Until::Time(setting.size.turn),
+        |until| crowd_until(threads, until, &|thread| floor_work(&commit, workload, thread)),
+        |until| crowd_until(threads, until, &|thread| annals_work(&log, workload, thread)),
+    ))?;
+    log.close()?;
+    Ok(())
+}
+
+/// One thread with many tickets in flight. The floor is one thread that writes and syncs
+/// 256 KiB at a time; beside both stands a burst of buffered appends.
+pub(super) fn tickets(setting: Setting<'_>, each: &mut Use<'_>) -> Result<()> {
+    let mut device = Device::prepare(&setting.floor(), DEVICE_BYTES)?;
+    let mut events = setting.workload.events(0);
+    let log = Log::open(setting.log())?;
+    let mut early = Early::new(setting, "beside", Durability::Buffered);
+    let records = u64::try_from(FLOOR_WRITE_BYTES / FLOOR_RECORD_BYTES)?;
+    let bytes = FLOOR_WRITE_BYTES / FLOOR_RECORD_BYTES * FLOOR_RECORD_BYTES;
+    let mut sides = Sides::new(
+        1,
+        Until::Time(setting.size.turn),
+        |until| {
+            let until = match until {
+                Until::Calls(calls) => Until::Calls(calls.div_ceil(records)),
+                time @ Until::Time(_) => time,
+            };
+            let turn = one(until, records, || device.append(events.bytes(bytes)))?;
+            Ok(crate::measure::Turn { call: turn.call.div_f64(records as f64), ..turn })
+        },
+        |until| subject::tickets_until(&log, setting.workload, TICKETS, until),
+    );
+    sides.beside = Some(Box::new(|_| early.turn(Until::Calls(setting.size.burst_events), 1)));
+    each(&mut sides)?;
+    drop(sides);
+    early.close()?;
+    log.close()?;
+    Ok(())
+}
+
+/// What a thread of the floor does, call by call.
+pub fn floor_work<'a>(commit: &'a GroupCommit, workload: &'a Workload, thread: u64) -> Work<'a> {
+    let mut events = workload.events(thread);
+    Box::new(move || commit.append(events.bytes(FLOOR_RECORD_BYTES)))
+}
+
+/// What a thread of annals does, call by call.
+pub fn annals_work<'a>(log: &'a Log, workload: &'a Workload, thread: u64) -> Work<'a> {
+    let mut appender = Appender::new(log, workload, thread);
+    Box::new(move || appender.append(1))
+}
