@@ -44,7 +44,7 @@
 //! comparing:
 //!
 //! * `cargo test --release -p annals-benches --test instructions`: instructions of each of the
-//!   [`paths`], by valgrind; at most 5% more than the baseline. Of one compiler and one
+//!   [`paths`], by valgrind; at most 10% more than the baseline. Of one compiler and one
 //!   architecture: others are skipped, with a line that says so.
 //! * `cargo test --release -p annals-benches --test allocations`: allocations of the same
 //!   paths.
