@@ -58,6 +58,12 @@ pub(crate) trait Horizon: Send + Sync + Debug {
         self.bound(reach)
     }
 
+    /// Up to where an index may tell of records: everything that anybody was told of, written
+    /// or not, since nothing of it is read.
+    fn told(&self) -> Result<Place> {
+        Ok(self.indexed(Reach::Acknowledged)?.place)
+    }
+
     /// A number that changes when what was read may be there no more, since another
     /// writer has opened the log: a reader that goes on must look whether it is.
     fn life(&self) -> u64 {

@@ -176,9 +176,10 @@ impl Reader {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.
     pub fn version(&self, stream: &str) -> Result<u64> {
-        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        // The end before the view: what is before it is in some index by then.
+        let end = self.shared.horizon.told()?;
         let view = self.shared.catalog.view();
-        self.shared.catalog.version_before(&view, stream, bound.place)
+        self.shared.catalog.version_before(&view, stream, end)
     }
 
     /// The streams whose names start with `prefix`: all of them, if it is empty.

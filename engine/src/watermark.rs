@@ -258,6 +258,16 @@ impl Watermark {
         promised > self.written() && !self.failed.load(Ordering::SeqCst)
     }
 
+    /// Up to where somebody was told of what is there, written or not. What never will be
+    /// written is served no longer.
+    pub(crate) fn told(&self) -> Place {
+        let served = self.bound(Reach::Acknowledged).place;
+        if self.failed.load(Ordering::SeqCst) {
+            return served;
+        }
+        served.max(Place::from_bits(self.promised.load(Ordering::SeqCst)))
+    }
+
     /// Nothing will move any more: whoever waits is told.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);

@@ -28,7 +28,6 @@ fn a_batch_that_is_buffered_while_a_read_has_others_written_is_no_damage() {
     for question in [
         |log: &Log| log.read("a").collect().map(|events| events.len()),
         |log: &Log| log.read_all().collect().map(|events| events.len()),
-        |log: &Log| log.version("a").map(|version| usize::try_from(version).unwrap()),
         |log: &Log| log.event(Uuid::from_u128(1)).map(|event| usize::from(event.is_some())),
     ] {
         let disk = SimStorage::new();

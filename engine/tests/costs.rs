@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use annals::io::sim::{CallKind, Counts, SimStorage};
+use annals::io::sim::{CallKind, Counts, Failure, Fault, Nth, SimStorage, Times};
 use annals::{Background, Batch, Durability, Expected, Log, NewEvent, Options, Start, Uuid};
 
 /// So few that no segment gets full.
@@ -85,6 +85,24 @@ fn buffered_appends_cost_no_call_and_one_sync_makes_all_of_them_durable() {
     };
     assert_eq!(calls(&disk, buffered), (0, 0, 0));
     assert_eq!(calls(&disk, || log.sync().unwrap()), (2, 1, 1));
+}
+
+#[test]
+fn the_version_of_a_stream_is_told_without_a_call_also_behind_what_is_not_written() {
+    let disk = SimStorage::new();
+    let log = open(&disk);
+    log.append(&batch("a", 1)).unwrap();
+    let versions = || {
+        for version in 2..2 + BATCHES {
+            log.append_with(&batch("a", 1), Durability::Buffered).unwrap();
+            assert_eq!(log.version("a").unwrap(), version);
+        }
+    };
+    assert_eq!(calls(&disk, versions), (0, 0, 0));
+    // What cannot be written any more is told no longer.
+    disk.fail(Fault::new(Nth::Change(1), Failure::Device).times(Times::ForGood));
+    assert!(log.sync().is_err());
+    assert_eq!((log.version("a").unwrap(), log.head()), (1, 1));
 }
 
 #[test]
@@ -208,7 +226,8 @@ fn a_warm_look_up_touches_few_bytes_of_each_run() {
         let stream = format!("s-{}", n * 100 + 9);
         let read = || assert_eq!(log.read(&stream).collect().unwrap().len(), 6);
         let (slices, bytes) = warm(&disk, read);
-        assert!(slices <= 5 * runs && bytes <= 200 * runs, "{slices} slices, {bytes} bytes");
+        // Once ahead, for several runs together, and once to believe it.
+        assert!(slices <= 10 * runs && bytes <= 360 * runs, "{slices} slices, {bytes} bytes");
     }
 }
 

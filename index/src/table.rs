@@ -151,6 +151,13 @@ impl Table {
         }
     }
 
+    /// The offset of the last event of such a stream.
+    #[must_use]
+    pub fn last_of(&self, stream: StreamFound) -> Option<u64> {
+        let Found::Number(number) = stream.0 else { return None };
+        self.streams.content(number)?.postings.as_slice().last().copied().map(offset)
+    }
+
     /// As [`insert`](Table::insert), of a stream that [`find`](Table::find) found in this table
     /// when the last event of it that is here was here already; whatever of other streams was
     /// taken since. `stream` says from then on where it is: the next event of the same stream

@@ -79,8 +79,21 @@ impl Catalog {
     /// The newest version of a stream that a reader may see.
     pub(crate) fn version_before(&self, view: &View, stream: &str, end: Place) -> Result<u64> {
         for source in view.sources.iter().rev() {
-            let Some(span) = source.ask(self, |index| index.stream(stream))? else { continue };
             let number = source.entry.segment.number;
+            if let Some(table) = source.table() {
+                // Most often all that there is may be seen.
+                let table = table.read();
+                let found = table.find(stream);
+                let newest = table.last_of(found).zip(table.span(found));
+                match newest {
+                    None => continue,
+                    Some((last, span)) if Place::new(number, last) < end => {
+                        return Ok(span.last_version());
+                    }
+                    Some(_) => {}
+                }
+            }
+            let Some(span) = source.ask(self, |index| index.stream(stream))? else { continue };
             // What may not be seen is in flight: few versions as a rule, so the
             // last ones are looked at first.
             let mut high = span.last_version();

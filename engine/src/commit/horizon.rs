@@ -33,6 +33,11 @@ impl Horizon for Committer {
         Ok(self.watermark.bound(reach))
     }
 
+    fn told(&self) -> Result<Place> {
+        self.owner()?;
+        Ok(self.watermark.told())
+    }
+
     fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool> {
         let moved = self.watermark.wait_beyond(reach, place, deadline);
         if moved { Ok(true) } else { self.nothing_yet() }
