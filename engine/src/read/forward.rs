@@ -161,17 +161,17 @@ impl Forward {
         let mut events = Events::with_capacity(max.min(most).min(READY_EVENTS));
         while events.len() < max && !(self.walk.between_groups() && self.walk.offset() >= limit) {
             let step = match self.walk.event(&window) {
-                Ok(Some(event)) => {
-                    if event.head.position > self.after {
-                        self.after = event.head.position;
-                        events.push(&event.span());
-                    }
-                    continue;
-                }
+                Ok(Some(event)) => Ok(Step::Event(event)),
                 Ok(None) => self.walk.step(&window),
                 Err(error) => Err(error),
             };
             match step {
+                Ok(Step::Event(event)) => {
+                    if event.head.position > self.after {
+                        self.after = event.head.position;
+                        events.push(&event.span());
+                    }
+                }
                 Ok(Step::Group { frame, .. }) => {
                     self.epochs.enter(frame.epoch, self.walk.next_position(), self.after);
                 }

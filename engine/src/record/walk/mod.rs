@@ -91,8 +91,9 @@ impl Walk {
         self.step_inner(window).map_err(|fault| self.fails(at, fault))
     }
 
-    /// The next event, if the walk stands before one inside of a batch: the same as
-    /// [`step`](Self::step), without the way through all that a step can be.
+    /// The next event, if the walk stands before one inside of a batch, with a head as this
+    /// version writes it: the same as [`step`](Self::step), without the way through all that
+    /// a step can be. An event with a longer head is left to that.
     #[inline(always)]
     pub(crate) fn event<'a>(
         &mut self,
