@@ -171,7 +171,8 @@ impl Reader {
         Ok(hit.filter(|hit| hit.place() < bound.place))
     }
 
-    /// Version of a stream's last event; 0 if nothing was ever appended to it.
+    /// Version of a stream's last event; 0 if nothing was ever appended to it. In the writing
+    /// process it tells of every append that was answered, written or not, and writes nothing.
     ///
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) where the log is damaged, [`Error::Io`](crate::Error::Io) if reading fails.

@@ -9,8 +9,9 @@ use crate::category;
 use crate::record::event::Fields;
 
 /// Puts a batch into the open group and into the table. `versions` are those of the
-/// streams that it names, before it and then after it; `found` is where they are in the table. On an error the table has other
-/// things in it than was checked a moment ago, and nothing of the group may be written.
+/// streams that it names, before it and then after it; `found` is where they are in the
+/// table. On an error the table has other things in it than was checked a moment ago, and
+/// nothing of the group may be written.
 pub(super) fn put(
     batch: &Batch,
     numbers: Numbers,
