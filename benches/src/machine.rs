@@ -1,6 +1,7 @@
 //! What a figure was taken on. Linux tells it in files; elsewhere less is known.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// One line about processor, memory, system and load.
@@ -55,6 +56,25 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
     })
+}
+
+/// What figures are of, so that a table never stands without it: the command, the machine,
+/// the file system, and how busy it was.
+///
+/// # Errors
+/// Those of `out`.
+pub fn preamble(out: &mut impl Write, command: &str, directory: &Path) -> io::Result<()> {
+    writeln!(out, "Command: `{command}`")?;
+    let file_system = file_system(directory);
+    let on = file_system.as_deref().unwrap_or("unknown file system");
+    writeln!(out, "Machine: {}, {on}", describe())?;
+    if let Some(load) = load() {
+        writeln!(out, "Load averages before the run: {load}")?;
+    }
+    if file_system.as_deref().is_some_and(is_memory) {
+        writeln!(out, "NOT A DISK: a sync here reaches no device; durable rows mean nothing")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -79,16 +79,7 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments> {
 fn preamble(out: &mut impl Write, directory: &Path) -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("cargo run --release -p annals-benches -- {}", given.join(" "));
-    writeln!(out, "Command: `{}`", command.trim_end_matches([' ', '-']))?;
-    let file_system = machine::file_system(directory);
-    let on = file_system.as_deref().unwrap_or("unknown file system");
-    writeln!(out, "Machine: {}, {on}", machine::describe())?;
-    if let Some(load) = machine::load() {
-        writeln!(out, "Load averages before the run: {load}")?;
-    }
-    if file_system.as_deref().is_some_and(machine::is_memory) {
-        writeln!(out, "NOT A DISK: a sync here reaches no device; durable rows mean nothing")?;
-    }
+    machine::preamble(out, command.trim_end_matches([' ', '-']), directory)?;
     writeln!(out)?;
     Ok(())
 }

@@ -109,16 +109,7 @@ fn subjects(only: Option<&[String]>) -> Result<Vec<Subject>> {
 /// What the figures are of, so that a table never stands without it.
 fn preamble(out: &mut impl Write, directory: &Path, subjects: &[Subject]) -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    writeln!(out, "Command: `annals-rivals {}`", given.join(" "))?;
-    let file_system = machine::file_system(directory);
-    let on = file_system.as_deref().unwrap_or("unknown file system");
-    writeln!(out, "Machine: {}, {on}", machine::describe())?;
-    if let Some(load) = machine::load() {
-        writeln!(out, "Load averages before the run: {load}")?;
-    }
-    if file_system.as_deref().is_some_and(machine::is_memory) {
-        writeln!(out, "NOT A DISK: a sync here reaches no device; durable rows mean nothing")?;
-    }
+    machine::preamble(out, &format!("annals-rivals {}", given.join(" ")), directory)?;
     let versions = subjects.iter().filter_map(|subject| match subject {
         Subject::Floor => None,
         Subject::Store(rival) => Some(format!("{} {}", rival.name, version_of(rival.package))),
