@@ -46,6 +46,7 @@
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
 //! | check a log | [`verify`] |
 //! | mend what is damaged | [`plan_repair`], [`apply_repair`] |
+//! | source events: typed events, aggregates, snapshots | `sourcing` (feature `sourcing`) |
 //! | test your own program's faults | `io::sim` (feature `sim`) |
 //!
 //! # What is promised
@@ -75,17 +76,23 @@
 //!
 //! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
+//! * `sourcing`: event sourcing on the log, `sourcing`; `postcard` adds a codec to it.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 
 // The guide names what these features add. CI builds the documentation with them.
-#![cfg_attr(not(all(feature = "async", feature = "sim")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "async", feature = "sim", feature = "sourcing")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 pub mod guide;
 pub mod io;
 pub mod limits;
 #[cfg(feature = "planted")]
 pub mod planted;
+#[cfg(feature = "sourcing")]
+pub mod sourcing;
 
 mod batch;
 mod catalog;
