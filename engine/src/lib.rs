@@ -75,17 +75,23 @@
 //!
 //! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
+//! * `sourcing`: what event-sourced programs need around the log, `sourcing`.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 
 // The guide names what these features add. CI builds the documentation with them.
-#![cfg_attr(not(all(feature = "async", feature = "sim")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "async", feature = "sim", feature = "sourcing")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 pub mod guide;
 pub mod io;
 pub mod limits;
 #[cfg(feature = "planted")]
 pub mod planted;
+#[cfg(feature = "sourcing")]
+pub mod sourcing;
 
 mod batch;
 mod catalog;

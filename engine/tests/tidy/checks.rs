@@ -11,7 +11,7 @@ const FUNCTION_LINES: usize = 70;
 
 /// The ranks of the engine's modules: one imports only from those of a lower rank.
 /// What lies in a folder is one module.
-const RANKS: [(usize, &[&str]); 8] = [
+const RANKS: [(usize, &[&str]); 9] = [
     (
         0,
         &[
@@ -30,13 +30,18 @@ const RANKS: [(usize, &[&str]); 8] = [
         ],
     ),
     (1, &["error", "io", "names", "record"]),
-    (2, &["batch", "committed", "event", "horizon", "options", "segment", "snapshot"]),
-    (3, &["catalog", "control", "filter", "tail"]),
+    (2, &["committed", "event", "horizon", "options", "segment", "snapshot"]),
+    (3, &["batch", "catalog", "control", "filter", "tail"]),
     (4, &["read", "watermark"]),
     (5, &["commit", "cursor", "recovery", "stats"]),
     (6, &["follower", "reader", "verify"]),
     (7, &["log", "repair"]),
+    (8, &["sourcing"]),
 ];
+
+/// The module that stands on what every program can use, and what it may import besides
+/// what `lib.rs` exports: locks that a model sees, and planted faults.
+const ON_TOP: (&str, [&str; 2]) = ("sourcing", ["sync", "planted"]);
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.
 const HOMES: [(&str, &[&str], &[&str]); 5] = [
@@ -188,8 +193,15 @@ pub(crate) fn ranks(source: &Source, re_exports: &BTreeMap<String, String>) -> F
     let mut findings = Vec::new();
     for (line, name) in imports(source) {
         let to = re_exports.get(&name).unwrap_or(&name).as_str();
+        let (on_top, besides) = ON_TOP;
         match rank(to) {
             _ if to == from => {}
+            _ if from == on_top => {
+                if !re_exports.contains_key(&name) && !besides.contains(&name.as_str()) {
+                    let what = format!("`{from}` imports `crate::{name}`, which no program can");
+                    findings.push(source.at(line, what));
+                }
+            }
             None => findings.push(source.at(line, format!("`crate::{name}` has no rank"))),
             Some(rank) if rank < own => {}
             Some(rank) => {

@@ -139,6 +139,11 @@ fn imports_from_the_same_or_a_higher_rank_are_found_however_they_are_written() {
     assert!(said("engine/src/nowhere.rs", "").contains("no rank"));
     assert!(said("engine/src/log.rs", "use crate::nowhere::X;").contains("no rank"));
     assert!(said("engine/src/options.rs", "use crate::log::Log;").contains("rank 7"));
+    let on_top = "engine/src/sourcing/store.rs";
+    assert_eq!(said(on_top, "use crate::{Error, Log};\nuse crate::sync::Mutex;"), "");
+    assert_eq!(said(on_top, "use crate::sourcing::Store;"), "");
+    assert!(said(on_top, "use crate::log::Log;").contains("which no program can"));
+    assert!(said("engine/src/log.rs", "use crate::sourcing::Store;").contains("rank 8"));
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! What event-sourced programs need around the log. (Feature `sourcing`.)
+//!
+//! It stands on what every program can use, through one small trait, [`Store`], which a log
+//! implements: the same program can later stand on another engine.
+//!
+//! * [`store`]: the trait
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::sync::Arc;
+//! use annals::sourcing::Store;
+//! use annals::{Batch, Expected, Log, NewEvent};
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path();
+//! let store: Arc<dyn Store> = Arc::new(Log::open(path)?);
+//! let steps = ["Opened", "Closed"].map(NewEvent::new);
+//! store.append(Batch::new().write("case-7", Expected::NoStream, steps))?;
+//!
+//! let mut types = Vec::new();
+//! store.read("case-7", 1, &mut |event| {
+//!     types.push(event.event_type().to_owned());
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(types, ["Opened", "Closed"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod store;
+
+pub use self::store::{Store, StoreReader, Tail, Visit};
