@@ -286,6 +286,32 @@ impl Cursor {
         }
     }
 
+    /// Waits until there is something that was not looked at yet, or the time is up, and
+    /// hands out nothing. Returns whether there is something; with a filter it need not match.
+    ///
+    /// For loops that have something to do when nothing matches, too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use annals::{Batch, Expected, Log, NewEvent, Start};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// let mut cursor = log.cursor(Start::Beginning)?;
+    /// assert!(!cursor.wait_for_more(Duration::ZERO)?);
+    /// log.append(Batch::new().write("a", Expected::Any, [NewEvent::new("Happened")]))?;
+    /// assert!(cursor.wait_for_more(Duration::from_secs(5))?);
+    /// assert_eq!((cursor.position(), cursor.poll(100)?.len()), (0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait).
+    pub fn wait_for_more(&self, timeout: Duration) -> Result<bool> {
+        let deadline = Instant::now().checked_add(timeout);
+        self.shared.horizon.wait_beyond(self.reach, self.place(), deadline)
+    }
+
     /// As [`wait`](Self::wait), to be awaited: at most `max` events, as soon as there
     /// are some. Any runtime will do. Dropping the future before it is ready loses
     /// nothing: the cursor stays where it was. (Feature `async`.)

@@ -197,6 +197,18 @@ pub enum Error {
     #[error("the log is closed")]
     Closed,
 
+    /// What a store other than a log says of itself where none of the others fits: see
+    /// `sourcing::Store`. A log never answers this.
+    #[error("{store}: {source}")]
+    Store {
+        /// The store.
+        store: String,
+        /// Whether the very same call may succeed later.
+        retryable: bool,
+        /// What went wrong there.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The operating system refused. Where this comes from an append, nothing was
     /// written.
     #[error("{operation} of {file} failed: {source}")]
@@ -237,7 +249,11 @@ impl Error {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Locked { .. })
+        match self {
+            Self::Full { .. } | Self::Locked { .. } => true,
+            Self::Store { retryable, .. } => *retryable,
+            _ => false,
+        }
     }
 
     /// An I/O error with its place.

@@ -76,7 +76,8 @@
 //!
 //! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
-//! * `sourcing`: event sourcing on the log, `sourcing`; `postcard` adds a codec to it.
+//! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
+//!   a codec of events to it.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 

@@ -1,5 +1,6 @@
 //! Reading a log, in the process that writes it or in another one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use annals_index::Kind;
@@ -7,7 +8,9 @@ use uuid::Uuid;
 
 use crate::catalog::find::Hit;
 use crate::catalog::survey;
+use crate::committed::Committed;
 use crate::cursor::{Cursor, CursorOptions, Start};
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::event::OwnedEvent;
 use crate::horizon::{Bound, Reach};
@@ -111,6 +114,69 @@ impl Reader {
     /// Those of [`load`](Self::load).
     pub fn state(&self, name: &str, schema: u32) -> Result<Option<Snapshot>> {
         self.newest((Kind::State, name), &mut |state| state.schema() == schema)
+    }
+
+    /// The names of all named states that start with `prefix`, in the order of their bytes,
+    /// whatever their schemas. Holds them in memory.
+    ///
+    /// ```
+    /// use annals::{Batch, Log, NewSnapshot};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// for name in ["sales/2024", "stock", "sales/2023"] {
+    ///     log.append(Batch::new().state(name, 0, NewSnapshot::new(1)))?;
+    /// }
+    /// assert_eq!(log.states("sales/")?, ["sales/2023", "sales/2024"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn states(&self, prefix: &str) -> Result<Vec<String>> {
+        // The bound before the view: what is before it is in some index by then.
+        let _ = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        let mut names = BTreeSet::new();
+        for source in &self.shared.catalog.view().sources {
+            let keys = source.ask(&self.shared.catalog, |index| index.keys(Kind::State, prefix))?;
+            names.extend(keys.into_iter().map(|(name, _)| name));
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// What the batch with this [idempotency key](crate::Batch::once) came to; `None` if there
+    /// is none: what an append with the key would answer, without appending.
+    ///
+    /// ```
+    /// use annals::{Batch, Expected, Log, NewEvent};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// let log = Log::open(path)?;
+    /// let mut batch = Batch::new();
+    /// batch.once("bill/77").write("invoice-3", Expected::Any, [NewEvent::new("Billed")]);
+    /// assert_eq!(log.outcome("bill/77")?, None);
+    /// log.append(&batch)?;
+    /// let first = log.outcome("bill/77")?;
+    /// assert_eq!(first.and_then(|first| first.version("invoice-3")), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn outcome(&self, key: &str) -> Result<Option<Committed>> {
+        let bound = self.shared.horizon.indexed(Reach::Acknowledged)?;
+        let view = self.shared.catalog.view();
+        let hit = self.shared.catalog.key(&view, key)?;
+        let Some(hit) = hit.filter(|hit| hit.place() < bound.place) else { return Ok(None) };
+        let outcome = hit.outcome(key, bound)?;
+        let durable = hit.place() < bound.lasting;
+        Ok(Some(Committed {
+            first_position: outcome.first_position,
+            events: u64::from(outcome.events),
+            versions: self.shared.catalog.versions_of(&view, outcome, bound)?,
+            deduplicated: true,
+            durability: if durable { Durability::Durable } else { Durability::Written },
+        }))
     }
 
     fn newest(

@@ -1,10 +1,34 @@
-//! Event sourcing on the log (feature `sourcing`): typed events that evolve, aggregates,
-//! snapshots.
+//! What event-sourced programs need around the log. (Feature `sourcing`.)
 //!
-//! Everything here stands on what the log offers to any program; nothing of it is needed to
-//! use the log.
+//! It stands on what every program can use, through one small trait, [`Store`], which a log
+//! implements: the same program can later stand on another engine.
+//!
+//! * [`store`]: the trait
+//! * [`events`]: enums of events with stated type names, and upcasters for those of before
+//! * [`stream`]: names of streams, of a category and an id
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::sync::Arc;
+//! use annals::sourcing::Store;
+//! use annals::{Batch, Expected, Log, NewEvent};
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path();
+//! let store: Arc<dyn Store> = Arc::new(Log::open(path)?);
+//! let steps = ["Opened", "Closed"].map(NewEvent::new);
+//! store.append(Batch::new().write("case-7", Expected::NoStream, steps))?;
+//!
+//! let mut types = Vec::new();
+//! store.read("case-7", 1, &mut |event| {
+//!     types.push(event.event_type().to_owned());
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(types, ["Opened", "Closed"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod events;
+mod store;
 mod stream;
 
 #[cfg(feature = "postcard")]
@@ -13,5 +37,6 @@ pub use self::events::{
     Codec, CodecError, DecodeError, DecodeFault, EncodeError, EventEnum, EventType, Json, Part,
     Parts, Place, RawEvent, Upcasters,
 };
+pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use crate::event_types;

@@ -30,24 +30,19 @@ const RANKS: [(usize, &[&str]); 9] = [
         ],
     ),
     (1, &["error", "io", "names", "record"]),
-    (2, &["batch", "committed", "event", "horizon", "options", "segment", "snapshot"]),
-    (3, &["catalog", "control", "filter", "tail"]),
+    (2, &["committed", "event", "horizon", "options", "segment", "snapshot"]),
+    (3, &["batch", "catalog", "control", "filter", "tail"]),
     (4, &["read", "watermark"]),
     (5, &["commit", "cursor", "recovery", "stats"]),
     (6, &["follower", "reader", "verify"]),
     (7, &["log", "repair"]),
-    (8, &[ON_TOP]),
+    (8, &["sourcing"]),
 ];
 
-/// What stands on the log as any program does: it imports what `lib.rs` exports, and has
-/// locks of its own, which no model of the log sees.
-const ON_TOP: &str = "sourcing";
-
-/// Modules that `lib.rs` exports whole.
-const PUBLIC_MODULES: [&str; 3] = ["guide", "io", "limits"];
-
-/// The macro that it exports, and the module that it is of.
-const MACROS: [(&str, &str); 1] = [("event_types", ON_TOP)];
+/// The module that stands on what every program can use, and what it may import besides
+/// what `lib.rs` re-exports: public modules, its own macro, locks that a model sees, and planted
+/// faults.
+const ON_TOP: (&str, [&str; 4]) = ("sourcing", ["event_types", "limits", "sync", "planted"]);
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.
 const HOMES: [(&str, &[&str], &[&str]); 5] = [
@@ -198,15 +193,15 @@ pub(crate) fn ranks(source: &Source, re_exports: &BTreeMap<String, String>) -> F
     };
     let mut findings = Vec::new();
     for (line, name) in imports(source) {
-        let public = re_exports.contains_key(&name) || PUBLIC_MODULES.contains(&name.as_str());
-        let of_macro = MACROS.iter().find(|(called, _)| *called == name).map(|(_, of)| *of);
-        let of_export = || re_exports.get(&name).map(String::as_str);
-        let to = of_macro.or_else(of_export).unwrap_or(&name);
+        let to = re_exports.get(&name).unwrap_or(&name).as_str();
+        let (on_top, besides) = ON_TOP;
         match rank(to) {
             _ if to == from => {}
-            _ if from == ON_TOP && !public => {
-                let what = format!("`{ON_TOP}` imports `crate::{name}`, which is not public");
-                findings.push(source.at(line, what));
+            _ if from == on_top => {
+                if !re_exports.contains_key(&name) && !besides.contains(&name.as_str()) {
+                    let what = format!("`{from}` imports `crate::{name}`, which no program can");
+                    findings.push(source.at(line, what));
+                }
             }
             None => findings.push(source.at(line, format!("`crate::{name}` has no rank"))),
             Some(rank) if rank < own => {}
@@ -252,8 +247,7 @@ pub(crate) fn homes(source: &Source) -> Findings {
 /// Locks, atomics, channels and threads that do not come from their home. Tests in the
 /// sources may have their own.
 pub(crate) fn synchronisation(source: &Source, used: &Used) -> Findings {
-    let on_top = format!("engine/src/{ON_TOP}/");
-    if !source.within(&["engine/src/"]) || source.within(&[SYNC_HOME, &on_top]) {
+    if !source.within(&["engine/src/"]) || source.within(&[SYNC_HOME]) {
         return Vec::new();
     }
     let mut findings = Vec::new();

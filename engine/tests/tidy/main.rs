@@ -139,11 +139,11 @@ fn imports_from_the_same_or_a_higher_rank_are_found_however_they_are_written() {
     assert!(said("engine/src/nowhere.rs", "").contains("no rank"));
     assert!(said("engine/src/log.rs", "use crate::nowhere::X;").contains("no rank"));
     assert!(said("engine/src/options.rs", "use crate::log::Log;").contains("rank 7"));
-    let on_top = "engine/src/sourcing/x.rs";
-    assert_eq!(said(on_top, "use crate::{Log, limits};\nuse crate::sourcing::X;"), "");
-    assert!(said(on_top, "use crate::log::Log;").contains("not public"));
-    assert!(said(on_top, "use crate::{Error, sync::Mutex};").contains("`crate::sync`"));
-    assert!(said("engine/src/log.rs", "use crate::sourcing::X;").contains("rank 8"));
+    let on_top = "engine/src/sourcing/store.rs";
+    assert_eq!(said(on_top, "use crate::{Error, Log};\nuse crate::sync::Mutex;"), "");
+    assert_eq!(said(on_top, "use crate::sourcing::Store;"), "");
+    assert!(said(on_top, "use crate::log::Log;").contains("which no program can"));
+    assert!(said("engine/src/log.rs", "use crate::sourcing::Store;").contains("rank 8"));
 }
 
 #[test]
@@ -196,7 +196,6 @@ fn synchronisation_away_from_home_is_found() {
     ] {
         assert!(said("engine/src/commit/lead.rs", text).contains("outside"), "{text}");
         assert_eq!(said("engine/src/sync/real.rs", text), "");
-        assert_eq!(said("engine/src/sourcing/x.rs", text), "");
         assert_eq!(said("tools/src/main.rs", text), "");
         let test = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n    {text}\n}}");
         assert_eq!(said("engine/src/commit/lead.rs", &test), "");
