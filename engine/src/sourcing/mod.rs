@@ -5,6 +5,7 @@
 //!
 //! * [`store`]: the trait
 //! * [`events`]: enums of events with stated type names, and upcasters for those of before
+//! * [`aggregate`]: what decides, and the repository that carries out its commands
 //! * [`stream`]: names of streams, of a category and an id
 //!
 //! ```
@@ -27,10 +28,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aggregate;
 mod events;
 mod store;
 mod stream;
 
+pub use self::aggregate::{
+    Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
+};
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;
 pub use self::events::{

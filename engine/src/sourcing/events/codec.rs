@@ -76,7 +76,7 @@ impl Codec for Postcard {
 }
 
 /// Decodes by the content type; what has none is of codec `C`.
-pub(super) fn decode_by<'a, C: Codec, S: DeserializeSeed<'a>>(
+pub(in crate::sourcing) fn decode_by<'a, C: Codec, S: DeserializeSeed<'a>>(
     content_type: Option<&str>,
     seed: S,
     data: &'a [u8],

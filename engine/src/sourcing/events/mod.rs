@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "postcard")]
 pub use self::codec::Postcard;
+pub(super) use self::codec::decode_by;
 pub use self::codec::{Codec, CodecError, Json};
 use self::content::Content;
 pub use self::decode::{DecodeError, DecodeFault, Part, Parts, Place};
