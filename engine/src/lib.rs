@@ -132,7 +132,7 @@ mod verify;
 mod visibility;
 mod watermark;
 
-pub use batch::{Batch, NewEvent, NewSnapshot};
+pub use batch::{Batch, EventPlace, NewEvent, NewSnapshot, SnapshotPlace};
 pub use checkpoint::{Checkpoint, NotACheckpoint};
 pub use commit::Ticket;
 pub use committed::Committed;

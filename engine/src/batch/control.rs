@@ -145,7 +145,7 @@ impl Batch {
     }
 
     /// The idempotency key, if it has one.
-    pub(crate) fn key(&self) -> Option<&str> {
+    pub fn key(&self) -> Option<&str> {
         std::str::from_utf8(self.payloads.get(self.key?)).ok()
     }
 

@@ -8,11 +8,13 @@
 //! * [`snapshot`]: a snapshot as it is handed in
 //! * [`control`]: keys and snapshots of a batch
 //! * [`payloads`]: what it has encoded
+//! * [`foreign`]: what engines other than the log need
 //! * [`check`]: sizes against limits
 
 mod check;
 mod control;
 mod event;
+mod foreign;
 mod payloads;
 mod snapshot;
 #[cfg(test)]
@@ -25,13 +27,13 @@ use uuid::Uuid;
 use self::check::within;
 pub(crate) use self::control::{Control, Subject};
 pub use self::event::NewEvent;
+pub use self::foreign::{EventPlace, SnapshotPlace};
 use self::payloads::{Payload, Payloads};
 pub use self::snapshot::NewSnapshot;
 use crate::error::{Error, Result};
 use crate::expected::Expected;
 use crate::limits;
 use crate::names::{Named, Names};
-use crate::record::event::PayloadParts;
 use crate::record::key::Outcome;
 use crate::record::layout;
 use crate::sync::{AtomicBool, Ordering};
@@ -169,20 +171,7 @@ impl Batch {
     fn push(&mut self, stream: usize, name: &str, event: &NewEvent<'_>) -> Result<()> {
         event.check()?;
         let id = event.id.map_or_else(|| self.next_id(), |id| id.as_u128());
-        let parts = PayloadParts {
-            id,
-            stream: name,
-            event_type: event.event_type,
-            schema: event.schema,
-            occurred: event.occurred,
-            tags: &event.tags,
-            json: event.json,
-            content_type: event.content_type,
-            correlation: event.correlation,
-            cause: event.caused_by,
-            metadata: event.metadata,
-            data: event.data,
-        };
+        let parts = event.parts(id, name);
         let encode = |out: &mut Vec<u8>| parts.encode(out);
         let payload = self.payloads.push("event (bytes)", layout::event::LEN, encode)?;
         let Payload { start, len, crc } = payload;

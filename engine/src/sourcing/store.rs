@@ -3,7 +3,7 @@
 //! It is object-safe, and nothing in it borrows from an engine: what is read is handed to a
 //! closure, event by event, so that an engine may lend its own bytes or copies. What an
 //! engine needs to make what it answers is public:
-//! [`OwnedEvent::new`](crate::OwnedEvent::new), [`Snapshot::new`](crate::Snapshot::new),
+//! [`OwnedEvent::new`](crate::OwnedEvent::new), [`Snapshot::of_stream`](crate::Snapshot::of_stream),
 //! [`Committed::new`](crate::Committed::new), [`Error::Store`](crate::Error::Store).
 
 use std::fmt::Debug;
