@@ -6,30 +6,104 @@
 //! * [`store`]: the trait
 //! * [`events`]: enums of events with stated type names, and upcasters for those of before
 //! * [`aggregate`]: what decides, and the repository that carries out its commands
+//! * `fixture`: tests of aggregates (feature `sim`)
 //! * [`stream`]: names of streams, of a category and an id
 //!
+//! # A bank account
+//!
+//! What happens to it, what can be asked of it, and what it answers:
+//!
 //! ```
-//! use std::ops::ControlFlow;
+//! # use annals::sourcing::{Aggregate, event_types};
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! enum AccountEvent {
+//!     Opened { owner: String },
+//!     PaidIn { cents: u64 },
+//!     PaidOut { cents: u64 },
+//! }
+//! event_types! {
+//!     AccountEvent { Opened = "account-opened", PaidIn = "paid-in", PaidOut = "paid-out" }
+//! }
+//!
+//! enum Command {
+//!     Open { owner: String },
+//!     PayIn { cents: u64 },
+//!     PayOut { cents: u64 },
+//! }
+//!
+//! #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+//! struct Account {
+//!     cents: u64,
+//! }
+//!
+//! impl Aggregate for Account {
+//!     type Command = Command;
+//!     type Event = AccountEvent;
+//!     type Error = &'static str;
+//!     const CATEGORY: &'static str = "account";
+//!     const SNAPSHOT_SCHEMA: u32 = 1;
+//!
+//!     fn handle(&self, command: &Command) -> Result<Vec<AccountEvent>, &'static str> {
+//!         Ok(vec![match command {
+//!             Command::Open { owner } => AccountEvent::Opened { owner: owner.clone() },
+//!             Command::PayIn { cents } => AccountEvent::PaidIn { cents: *cents },
+//!             Command::PayOut { cents } if *cents > self.cents => return Err("too little"),
+//!             Command::PayOut { cents } => AccountEvent::PaidOut { cents: *cents },
+//!         }])
+//!     }
+//!
+//!     fn apply(&mut self, event: &AccountEvent) {
+//!         match event {
+//!             AccountEvent::Opened { .. } => {}
+//!             AccountEvent::PaidIn { cents } => self.cents += cents,
+//!             AccountEvent::PaidOut { cents } => self.cents -= cents,
+//!         }
+//!     }
+//! }
+//!
+//! // Its test (features `sourcing` and `sim`):
+//! # #[cfg(feature = "sim")]
+//! use annals::sourcing::Fixture;
+//! # #[cfg(feature = "sim")]
+//! Fixture::<Account>::given([AccountEvent::PaidIn { cents: 500 }])
+//!     .when(Command::PayOut { cents: 300 })
+//!     .then_events([AccountEvent::PaidOut { cents: 300 }])
+//!     .when(Command::PayOut { cents: 201 })
+//!     .then_error("too little")
+//!     .then_state(Account { cents: 200 });
+//!
+//! // The program:
+//! use annals::sourcing::{EventEnum, Repository};
+//! use annals::{CursorOptions, Log, Start};
 //! use std::sync::Arc;
-//! use annals::sourcing::Store;
-//! use annals::{Batch, Expected, Log, NewEvent};
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path();
-//! let store: Arc<dyn Store> = Arc::new(Log::open(path)?);
-//! let steps = ["Opened", "Closed"].map(NewEvent::new);
-//! store.append(Batch::new().write("case-7", Expected::NoStream, steps))?;
+//! let log = Arc::new(Log::open(path)?);
+//! let accounts = Repository::<Account>::new(log.clone());
+//! accounts.save(17, Command::Open { owner: "Ann".to_owned() })?;
+//! accounts.update(17, Command::PayIn { cents: 500 })?;
 //!
-//! let mut types = Vec::new();
-//! store.read("case-7", 1, &mut |event| {
-//!     types.push(event.event_type().to_owned());
-//!     ControlFlow::Continue(())
-//! })?;
-//! assert_eq!(types, ["Opened", "Closed"]);
+//! // A projection: what the bank holds, over all accounts.
+//! let mut bank = Account::default();
+//! let options = CursorOptions::new().filter(Repository::<Account>::filter());
+//! let mut cursor = log.cursor_with(Start::Beginning, &options)?;
+//! for stored in &cursor.poll(100)? {
+//!     for part in AccountEvent::decode(&stored)? {
+//!         bank.apply(&part.event);
+//!     }
+//! }
+//! assert_eq!(bank.cents, 500);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What happens when the code changes and the events do not is told by the
+//! [guide to evolution](crate::guide::evolution).
 
 mod aggregate;
 mod events;
+#[cfg(feature = "sim")]
+mod fixture;
 mod store;
 mod stream;
 
@@ -42,6 +116,8 @@ pub use self::events::{
     Codec, CodecError, DecodeError, DecodeFault, EncodeError, EventEnum, EventType, Json, Part,
     Parts, Place, RawEvent, Upcasters,
 };
+#[cfg(feature = "sim")]
+pub use self::fixture::{Fixture, Then};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use crate::event_types;
