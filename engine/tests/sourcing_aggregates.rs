@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use account::{Account, Command, Failure, TooLittle, log, pay_in};
 use annals::sourcing::{AsOf, Context, Repository, SnapshotPolicy, Store, Versioned};
-use annals::{Batch, Expected, Log, NewEvent, Timestamp};
+use annals::{Batch, Error, Expected, Log, NewEvent, Timestamp};
 
 fn accounts(log: &Arc<Log>) -> Repository<Account> {
     Repository::new(log.clone())
@@ -293,6 +293,11 @@ fn aggregates_that_are_staged_in_one_batch_change_together_or_not_at_all() {
     let beaten = transfer(1, &|| pay_in(&log, "account-2", 1, None));
     assert!(matches!(beaten, Err(Failure::Store(error)) if error.is_conflict()));
     assert!(matches!(transfer(7, &|| ()), Err(Failure::Rejected(_))));
+    // Twice in one batch: the second would be decided on what does not hold any more.
+    let mut batch = Batch::new();
+    accounts.stage(&mut batch, 1, &Command::PayOut(6)).unwrap();
+    let again = accounts.stage(&mut batch, 1, &Command::PayOut(6));
+    assert!(matches!(again, Err(Failure::Store(Error::Invalid { .. }))));
     let cents = [1, 2].map(|id| accounts.find(id).unwrap().unwrap().state.cents);
     assert_eq!(cents, [6, 5]);
 }

@@ -240,8 +240,8 @@ fn a_subscriber_to_an_event_upcast_to_three_resumes_behind_the_second() {
     let all = |reached: Place, most: usize| -> Vec<Part<Paid>> {
         let mut cursor = log.cursor(reached.start()).unwrap();
         let events = cursor.poll(100).unwrap();
-        let parts = events.iter().flat_map(|event| Paid::decode(&event).unwrap());
-        parts.filter(|part| part.place > reached).take(most).collect()
+        let parts = events.iter().flat_map(|event| Paid::decode(&event).unwrap().after(reached));
+        parts.take(most).collect()
     };
     let whole = all(Place::default(), 100);
     assert_eq!(whole.len(), 5);

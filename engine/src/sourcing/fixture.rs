@@ -63,7 +63,6 @@ pub struct Fixture<A: Aggregate> {
 
 /// What came of a command, from [`Fixture::when`].
 #[derive(Debug)]
-#[must_use = "a test says what must come of it"]
 pub struct Then<A: Aggregate> {
     fixture: Fixture<A>,
     outcome: Result<Vec<A::Event>, A::Error>,
@@ -100,6 +99,7 @@ where
 
     /// Asks the aggregate.
     #[track_caller]
+    #[must_use = "a test says what must come of it"]
     pub fn when(self, command: A::Command) -> Then<A> {
         let before = must("the version", self.log.version(&self.stream));
         let outcome = match self.repository.execute(ID, command) {
@@ -196,6 +196,7 @@ where
 
     /// Asks again, after what came of that.
     #[track_caller]
+    #[must_use = "a test says what must come of it"]
     pub fn when(self, command: A::Command) -> Self {
         self.fixture.when(command)
     }

@@ -44,7 +44,7 @@ impl<A: Clone> Cache<A> {
         let halves = &mut *halves;
         let kept = halves.older.remove(stream);
         if let Some(kept) = halves.newer.get_mut(stream) {
-            if kept.version < folded.version {
+            if kept.newness() < folded.newness() {
                 *kept = folded.clone();
             }
             return;
@@ -52,7 +52,7 @@ impl<A: Clone> Cache<A> {
         if halves.newer.len() >= self.capacity.div_ceil(2) {
             halves.older = std::mem::take(&mut halves.newer);
         }
-        let newest = kept.filter(|kept| kept.version >= folded.version);
+        let newest = kept.filter(|kept| kept.newness() >= folded.newness());
         halves.newer.insert(stream.to_owned(), newest.unwrap_or_else(|| folded.clone()));
     }
 

@@ -84,6 +84,13 @@ impl<A: Aggregate> Folded<A> {
     }
 }
 
+impl<A> Folded<A> {
+    /// What is higher of a newer one of the same stream.
+    pub(super) const fn newness(&self) -> (u64, u64) {
+        (self.version, self.snapshot)
+    }
+}
+
 impl<A> From<Folded<A>> for Versioned<A> {
     fn from(folded: Folded<A>) -> Self {
         Self { state: folded.state, version: folded.version, position: folded.position }

@@ -10,7 +10,7 @@ use super::{Aggregate, AsOf, Context, RepositoryError, SnapshotPolicy, Versioned
 use crate::sourcing::stream::is_category;
 use crate::sourcing::{Store, StreamName};
 use crate::sync::Mutex;
-use crate::{Batch, Filter};
+use crate::{Batch, Error, Filter};
 
 /// How many locks retried commands share.
 pub(super) const TURNS: usize = 64;
@@ -228,8 +228,7 @@ impl<A: Aggregate> Repository<A> {
     /// Adds to a batch what a command leads to, and returns the state that the aggregate has
     /// once the batch is appended, which is up to the caller: several aggregates can so change
     /// all together or not at all. If the append says that somebody else was faster, start
-    /// again with a new batch. Each aggregate can be in a batch once. The context's
-    /// key is left to the caller too.
+    /// again with a new batch. The context's key is left to the caller too.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -252,7 +251,9 @@ impl<A: Aggregate> Repository<A> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`execute`](Self::execute) that do not come from the append.
+    /// Those of [`execute`](Self::execute) that do not come from the append; and
+    /// [`Error::Invalid`] for an aggregate whose stream the batch writes already, since its
+    /// command would be decided on a state that does not hold any more.
     pub fn stage(
         &self,
         batch: &mut Batch,
@@ -260,6 +261,10 @@ impl<A: Aggregate> Repository<A> {
         command: &A::Command,
     ) -> Result<Versioned<A>, RepositoryError<A::Error>> {
         let stream = self.stream_of(&id)?;
+        if batch.iter().any(|event| event.stream() == &*stream) {
+            let why = "it writes the aggregate's stream already";
+            return Err(Error::Invalid { what: "batch", why }.into());
+        }
         let mut folded = self.load(&stream)?;
         let events = folded.state.handle(command).map_err(RepositoryError::Rejected)?;
         self.add(batch, &stream, &mut folded, &events)?;

@@ -45,7 +45,7 @@ pub struct Part<E> {
 ///
 /// let mut cursor = log.cursor(reached.start())?;
 /// for event in &cursor.poll(100)? {
-///     for part in Step::decode(&event)?.filter(|part| part.place > reached) {
+///     for part in Step::decode(&event)?.after(reached) {
 ///         // Handle `part.event` here, and keep `reached` with what came of it.
 ///         reached = part.place;
 ///     }
@@ -80,12 +80,27 @@ pub struct Parts<E> {
     place: Place,
 }
 
+impl<E> Parts<E> {
+    /// Those behind a place.
+    #[must_use]
+    pub fn after(mut self, place: Place) -> Self {
+        while self.len() > 0 && self.next_place() <= place {
+            self.next();
+        }
+        self
+    }
+
+    const fn next_place(&self) -> Place {
+        Place { part: self.place.part.saturating_add(1), ..self.place }
+    }
+}
+
 impl<E> Iterator for Parts<E> {
     type Item = Part<E>;
 
     fn next(&mut self) -> Option<Part<E>> {
         let event = self.events.next()?;
-        self.place.part = self.place.part.saturating_add(1);
+        self.place = self.next_place();
         Some(Part { event, place: self.place })
     }
 
