@@ -4,6 +4,7 @@
 //! implements: the same program can later stand on another engine.
 //!
 //! * [`store`]: the trait
+//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -26,5 +27,10 @@
 //! ```
 
 mod store;
+mod subscription;
 
 pub use self::store::{Store, StoreReader, Tail, Visit};
+pub use self::subscription::{
+    Consumer, Delivery, Nack, OnFailure, ParkedStream, Skip, Subscription, SubscriptionError,
+    SubscriptionOptions, SubscriptionStatus, Subscriptions, partition_of,
+};
