@@ -8,7 +8,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
-#[cfg_attr(not(feature = "async"), allow(dead_code))] // One is of futures.
+// Some are of futures, some of subscriptions.
+#[cfg_attr(not(all(feature = "async", feature = "sourcing")), allow(dead_code))]
 pub enum Bug {
     /// Record headers do not depend on their place.
     CrcNotSeeded,
@@ -106,6 +107,10 @@ pub enum Bug {
     HalfLeftByFull,
     /// An error of the device is taken for the end of the log.
     ErrorIsTheEnd,
+    /// A subscription is said to be where it has read to, whatever was acknowledged.
+    CheckpointAheadOfAcks,
+    /// An exactly-once step writes its acknowledgement after its batch.
+    AckOutsideBatch,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

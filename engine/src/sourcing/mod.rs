@@ -12,6 +12,7 @@
 //! # A bank account
 //!
 //! What happens to it, what can be asked of it, and what it answers:
+//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
 //!
 //! ```
 //! # use annals::sourcing::{Aggregate, event_types};
@@ -106,6 +107,7 @@ mod events;
 mod fixture;
 mod store;
 mod stream;
+mod subscription;
 
 pub use self::aggregate::{
     Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
@@ -120,4 +122,8 @@ pub use self::events::{
 pub use self::fixture::{Fixture, Then};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
+pub use self::subscription::{
+    Consumer, Delivery, Nack, OnFailure, ParkedStream, Skip, Subscription, SubscriptionError,
+    SubscriptionOptions, SubscriptionStatus, Subscriptions, partition_of,
+};
 pub use crate::event_types;

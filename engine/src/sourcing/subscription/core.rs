@@ -1,0 +1,485 @@
+//! The thin shell around the book: one open subscription, shared by its handles, consumers and
+//! deliveries. It reads the store, saves where it is, and waits.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::book::{Book, Taken};
+use super::error::SubscriptionError;
+use super::options::{Nack, SubscriptionOptions};
+use super::saved::{Marks, Saved};
+use super::status::{self, SubscriptionStatus};
+use crate::planted::{self, Bug};
+use crate::sourcing::{Store, Tail};
+use crate::sync::{Condvar, Instant, Mutex};
+use crate::{Batch, Committed, Durability, Error, OwnedEvent, Result as StoreResult, Start};
+
+pub(super) type Result<T> = std::result::Result<T, SubscriptionError>;
+
+/// Whether a consumer takes a stream, given the numbers of all members.
+pub(super) type Accepts<'a> = dyn Fn(&BTreeSet<u64>, &str) -> bool + 'a;
+
+/// How many events are read at a time.
+const PAGE: usize = 256;
+
+/// How long a consumer sleeps at a time: others cannot wake one that waits for the store.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How far looking at what does not match moves before that is saved.
+const SCANNED_UNSAVED: u64 = 8192;
+
+/// How a subscription ended.
+#[derive(Debug)]
+enum Ended {
+    Stopped(Option<u64>, String),
+    Deleted,
+}
+
+/// What is not saved yet.
+#[derive(Debug, Default)]
+struct Unsaved {
+    /// How many events were settled since.
+    settled: u64,
+    /// Since when.
+    since: Option<Instant>,
+    /// What the last saved checkpoint is.
+    checkpoint: u64,
+    error: Option<Error>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) book: Book<Arc<OwnedEvent>>,
+    /// Absent while a consumer waits with it.
+    tail: Option<Box<dyn Tail>>,
+    /// How often it was reset: a tail of an earlier turn is of no use.
+    turn: u64,
+    pub(super) members: BTreeSet<u64>,
+    ended: Option<Ended>,
+    unsaved: Unsaved,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) name: String,
+    pub(super) options: SubscriptionOptions,
+    pub(super) state: Mutex<State>,
+    /// Something was settled, given back, or ended.
+    pub(super) changed: Condvar,
+    /// What the book's times count from.
+    begin: Instant,
+}
+
+/// Nanoseconds since 1970 by the system's clock.
+pub(super) fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Core {
+    /// Goes on from these marks.
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        name: &str,
+        options: &SubscriptionOptions,
+        marks: Marks,
+    ) -> Result<Self> {
+        let tail = status::tail_at(&*store, name, &options.filter, &marks)?;
+        let unsaved = Unsaved { checkpoint: marks.checkpoint(), ..Unsaved::default() };
+        let (members, ended) = (BTreeSet::new(), None);
+        let book = Book::new(marks);
+        let state = State { book, tail: Some(tail), turn: 0, members, ended, unsaved };
+        let (name, options) = (name.to_owned(), options.clone());
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Ok(Self { store, name, options, state, changed, begin: Instant::now() })
+    }
+
+    fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.begin)
+    }
+
+    pub(super) fn running(&self, state: &State) -> Result<()> {
+        let name = self.name.clone();
+        match &state.ended {
+            None => Ok(()),
+            Some(Ended::Deleted) => Err(SubscriptionError::NotFound { name }),
+            Some(Ended::Stopped(position, reason)) => {
+                let (position, reason) = (*position, reason.clone());
+                Err(SubscriptionError::Stopped { name, position, reason })
+            }
+        }
+    }
+
+    /// Reads on, as far as there is room. Says whether there was something.
+    fn pump(&self, state: &mut State) -> Result<bool> {
+        for (stream, from) in state.book.to_load() {
+            self.load_parked(state, &stream, from)?;
+        }
+        let room = self.options.window.saturating_sub(state.book.held());
+        let State { book, tail: Some(tail), unsaved, .. } = state else { return Ok(false) };
+        if room == 0 {
+            return Ok(false);
+        }
+        let note = &mut |event: crate::Event<'_>| {
+            let copy = Arc::new(event.to_owned());
+            book.note(event.stream(), event.position(), event.version(), copy);
+        };
+        let count = tail.poll(room.min(PAGE), note)?;
+        book.scanned(tail.scanned_to());
+        if book.checkpoint() != unsaved.checkpoint {
+            unsaved.since.get_or_insert_with(Instant::now);
+        }
+        Ok(count > 0)
+    }
+
+    /// Reads the next events of a parked stream that is replayed.
+    fn load_parked(&self, state: &mut State, stream: &str, from: u64) -> Result<()> {
+        let to = state.book.load_to();
+        let mut events = Vec::new();
+        let mut more = false;
+        self.store.read(stream, from, &mut |event| {
+            more = event.position() <= to && events.len() == PAGE;
+            if event.position() > to || more {
+                return ControlFlow::Break(());
+            }
+            if self.options.filter.matches(&event) {
+                events.push((event.position(), event.version(), Arc::new(event.to_owned())));
+            }
+            ControlFlow::Continue(())
+        })?;
+        state.book.load(stream, events, !more);
+        self.moved(state, 1);
+        Ok(())
+    }
+
+    /// Up to `max` events for who takes these streams; waits for the first one.
+    pub(super) fn next(
+        &self,
+        max: usize,
+        timeout: Duration,
+        accepts: &Accepts<'_>,
+    ) -> Result<Vec<Taken<Arc<OwnedEvent>>>> {
+        // A time too far off to be a number is no limit.
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let mut state = self.state.lock();
+            self.running(&state)?;
+            let more = self.pump(&mut state)?;
+            self.save_if_due(&mut state)?;
+            let taken = self.take(&mut state, max, accepts);
+            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if !taken.is_empty() || (late && !more) {
+                return Ok(taken);
+            }
+            if more {
+                continue;
+            }
+            let slice = Instant::now() + SLICE;
+            let due = {
+                let State { book, members, .. } = &*state;
+                book.next_due(&|stream| accepts(members, stream))
+            };
+            let due = due.and_then(|due| self.begin.checked_add(due));
+            let due = due.filter(|due| *due > Instant::now());
+            let until = deadline.into_iter().chain(due).fold(slice, Instant::min);
+            let full = state.book.held() >= self.options.window;
+            let Some(mut tail) = (if full { None } else { state.tail.take() }) else {
+                self.changed.wait_until(&mut state, until);
+                continue;
+            };
+            let turn = state.turn;
+            drop(state);
+            let waited = tail.wait(until.saturating_duration_since(Instant::now()));
+            let mut state = self.state.lock();
+            if state.turn == turn {
+                state.tail = Some(tail);
+            }
+            self.changed.notify_all();
+            waited?;
+        }
+    }
+
+    fn take(
+        &self,
+        state: &mut State,
+        max: usize,
+        accepts: &Accepts<'_>,
+    ) -> Vec<Taken<Arc<OwnedEvent>>> {
+        let State { book, members, .. } = state;
+        book.take(self.now(), max, &|stream| accepts(members, stream))
+    }
+
+    /// Something was settled, or moved in another way that is to be saved.
+    fn moved(&self, state: &mut State, settled: u64) {
+        state.unsaved.settled += settled;
+        state.unsaved.since.get_or_insert_with(Instant::now);
+        self.changed.notify_all();
+    }
+
+    fn not_in_flight(&self, position: u64) -> SubscriptionError {
+        SubscriptionError::NotInFlight { name: self.name.clone(), position }
+    }
+
+    pub(super) fn ack(&self, lease: u64, position: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        self.running(&state)?;
+        if !state.book.settle(&[lease]) {
+            return Err(self.not_in_flight(position));
+        }
+        state.book.go_on(&[lease]);
+        self.moved(&mut state, 1);
+        self.save_if_due(&mut state)
+    }
+
+    pub(super) fn nack(&self, lease: u64, event: &OwnedEvent, nack: Nack<'_>) -> Result<()> {
+        let event = event.as_event();
+        let (position, stream) = (event.position(), event.stream());
+        let mut state = self.state.lock();
+        self.running(&state)?;
+        let done = match nack {
+            Nack::Retry(after) => {
+                let not_before = self.now().saturating_add(after);
+                state.book.retry(lease, not_before)
+            }
+            Nack::Park(reason) if self.may_park(&state, stream) => {
+                state.book.park(lease, reason, now_nanos())
+            }
+            Nack::Skip(reason) => {
+                let settled = state.book.settle(&[lease]);
+                if settled {
+                    state.book.skipped(stream, position, reason, now_nanos());
+                    state.book.go_on(&[lease]);
+                }
+                settled
+            }
+            Nack::Stop(reason) | Nack::Park(reason) => {
+                let stopped = state.book.retry(lease, Duration::ZERO);
+                if stopped {
+                    state.ended = Some(Ended::Stopped(Some(position), reason.to_owned()));
+                }
+                stopped
+            }
+        };
+        if !done {
+            return Err(self.not_in_flight(position));
+        }
+        self.moved(&mut state, u64::from(!matches!(nack, Nack::Retry(_))));
+        self.save_if_due(&mut state)
+    }
+
+    fn may_park(&self, state: &State, stream: &str) -> bool {
+        let parked = &state.book.marks().parked;
+        parked.len() < self.options.parked_streams || parked.contains_key(stream)
+    }
+
+    /// What was not answered for is delivered again.
+    pub(super) fn give_back(&self, lease: u64) {
+        if self.state.lock().book.retry(lease, Duration::ZERO) {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Commits a batch and settles these with it, all or nothing.
+    pub(super) fn commit(
+        &self,
+        leases: &[u64],
+        position: u64,
+        batch: &mut Batch,
+        durability: Durability,
+    ) -> Result<Committed> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        self.running(state)?;
+        let before = state.book.marks().clone();
+        if !state.book.settle(leases) {
+            return Err(self.not_in_flight(position));
+        }
+        let apart = planted::active(Bug::AckOutsideBatch);
+        if !apart {
+            self.add_state(state, batch);
+        }
+        // Under the lock, since of two states the later one must come later. What is to be
+        // durable waits for that afterwards, together with others.
+        let level =
+            if durability == Durability::Durable { Durability::Buffered } else { durability };
+        let committed = match self.store.append_with(batch, level) {
+            Ok(committed) => committed,
+            Err(error) => {
+                state.book.unsettle(leases, before);
+                return Err(error.into());
+            }
+        };
+        state.book.go_on(leases);
+        if committed.is_deduplicated() || apart {
+            // Nothing of this batch was written: what it settles is written by itself.
+            self.moved(state, 1);
+            self.saved(state, Durability::Buffered)?;
+        } else {
+            state.unsaved = Unsaved { checkpoint: state.book.checkpoint(), ..Unsaved::default() };
+            self.changed.notify_all();
+        }
+        drop(guard);
+        if durability == Durability::Durable {
+            self.store.sync()?;
+        }
+        Ok(committed)
+    }
+
+    fn add_state(&self, state: &State, batch: &mut Batch) {
+        status::add(batch, &self.name, &Saved::new(self.filter(), state.book.marks()));
+    }
+
+    /// Saves where it is. What fails is noted and tried again.
+    pub(super) fn save(&self, state: &mut State, durability: Durability) -> StoreResult<()> {
+        let mut batch = Batch::new();
+        self.add_state(state, &mut batch);
+        match self.store.append_with(&batch, durability) {
+            Ok(_) => {
+                let checkpoint = state.book.checkpoint();
+                state.unsaved = Unsaved { checkpoint, ..Unsaved::default() };
+                Ok(())
+            }
+            Err(error) => {
+                state.unsaved.since = Some(Instant::now());
+                state.unsaved.settled = 0;
+                state.unsaved.error = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Saves. An error after which others may succeed is noted alone.
+    fn saved(&self, state: &mut State, durability: Durability) -> Result<()> {
+        match self.save(state, durability) {
+            Err(error @ (Error::Poisoned { .. } | Error::Closed | Error::Forked { .. })) => {
+                Err(error.into())
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn save_if_due(&self, state: &mut State) -> Result<()> {
+        let Unsaved { settled, since, checkpoint, .. } = state.unsaved;
+        let Some(since) = since else { return Ok(()) };
+        let old = Instant::now().saturating_duration_since(since) >= self.options.save_after;
+        let far = state.book.checkpoint() >= checkpoint.saturating_add(SCANNED_UNSAVED);
+        if old || far || settled >= self.options.save_every {
+            return self.saved(state, Durability::Buffered);
+        }
+        Ok(())
+    }
+
+    pub(super) fn save_now(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        if !matches!(state.ended, Some(Ended::Deleted)) {
+            self.save(&mut state, Durability::Buffered)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        matches!(self.state.lock().ended, Some(Ended::Deleted))
+    }
+
+    pub(super) fn status(&self) -> Result<SubscriptionStatus> {
+        let state = self.state.lock();
+        if matches!(state.ended, Some(Ended::Deleted)) {
+            return Err(SubscriptionError::NotFound { name: self.name.clone() });
+        }
+        let (in_flight, save_error) = (state.book.in_flight(), state.unsaved.error.clone());
+        let marks = state.book.marks().clone();
+        drop(state);
+        let status = status::of(&*self.store, &self.name, self.filter(), &marks)?;
+        Ok(SubscriptionStatus { in_flight, save_error, ..status })
+    }
+
+    /// How long until something of these streams may be delivered, if there is something.
+    pub(super) fn next_due(&self, accepts: &Accepts<'_>) -> Option<Duration> {
+        let State { book, members, .. } = &*self.state.lock();
+        Some(book.next_due(&|stream| accepts(members, stream))?.saturating_sub(self.now()))
+    }
+
+    /// Waits until everything up to a position is settled. Returns whether it is.
+    pub(super) fn wait_for(&self, position: u64, timeout: Duration) -> Result<bool> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut state = self.state.lock();
+        loop {
+            if state.book.checkpoint() >= position {
+                return Ok(true);
+            }
+            self.running(&state)?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
+            }
+            let slice = Instant::now() + SLICE;
+            self.changed.wait_until(&mut state, deadline.map_or(slice, |at| at.min(slice)));
+        }
+    }
+
+    /// Replays a parked stream, or skips what it is parked at and replays what waits behind it.
+    pub(super) fn unpark(&self, stream: &str, skip: Option<&str>) -> Result<()> {
+        let mut state = self.state.lock();
+        self.running(&state)?;
+        let found = match skip {
+            Some(reason) => state.book.drop_parked(stream, reason, now_nanos()).is_some(),
+            None => state.book.replay(stream),
+        };
+        if !found {
+            let (name, stream) = (self.name.clone(), stream.to_owned());
+            return Err(SubscriptionError::NotParked { name, stream });
+        }
+        self.moved(&mut state, 1);
+        self.save_if_due(&mut state)
+    }
+
+    /// Starts again after a position: what is in flight counts no more.
+    pub(super) fn restart(&self, start: Start) -> Result<()> {
+        let mut state = self.state.lock();
+        self.running(&state)?;
+        let tail = self.store.tail(start, &self.options.filter)?;
+        let skipped = state.book.marks().skipped.clone();
+        let marks = Marks { skipped, ..Marks::after(tail.scanned_to()) };
+        status::write(&*self.store, &self.name, &Saved::new(self.filter(), &marks))?;
+        state.book.restart(marks);
+        state.tail = Some(tail);
+        state.turn += 1;
+        state.unsaved = Unsaved { checkpoint: state.book.checkpoint(), ..Unsaved::default() };
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    pub(super) fn filter(&self) -> String {
+        self.options.filter.to_string()
+    }
+
+    /// It delivers nothing more.
+    pub(super) fn stop(&self, reason: &str) {
+        let mut state = self.state.lock();
+        state.ended.get_or_insert_with(|| Ended::Stopped(None, reason.to_owned()));
+        self.changed.notify_all();
+    }
+
+    /// Deletes it: that is in the store when this returns.
+    pub(super) fn delete(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        status::write(&*self.store, &self.name, &Saved::deleted())?;
+        state.ended = Some(Ended::Deleted);
+        state.unsaved = Unsaved::default();
+        self.changed.notify_all();
+        Ok(())
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        let deleted = matches!(state.ended, Some(Ended::Deleted));
+        if !deleted && state.unsaved.since.is_some() {
+            // Who wants to know calls `save`.
+            drop(self.save(&mut state, Durability::Buffered));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Subscriptions, each test named for the fact that it shows; several for what users of other
+//! systems complain of.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod answers;
+mod facts;
+mod support;
