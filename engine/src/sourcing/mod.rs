@@ -7,12 +7,12 @@
 //! * [`events`]: enums of events with stated type names, and upcasters for those of before
 //! * [`aggregate`]: what decides, and the repository that carries out its commands
 //! * `fixture`: tests of aggregates (feature `sim`)
+//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
 //! * [`stream`]: names of streams, of a category and an id
 //!
 //! # A bank account
 //!
 //! What happens to it, what can be asked of it, and what it answers:
-//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
 //!
 //! ```
 //! # use annals::sourcing::{Aggregate, event_types};
