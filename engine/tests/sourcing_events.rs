@@ -171,6 +171,31 @@ fn a_type_that_is_no_enum_to_serde_is_refused_in_both_directions() {
     assert_eq!(packed, json!("Unit"));
 }
 
+#[test]
+fn a_variant_that_would_not_be_found_again_is_not_written() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Renamed {
+        OnceUnit,
+        OnceNewtype(u8),
+        OnceTuple(u8, u8),
+        OnceStruct { x: u8 },
+    }
+    event_types! {
+        Renamed { OnceUnit = "u", OnceNewtype = "n", OnceTuple = "t", OnceStruct = "s" }
+    }
+    let all = [
+        Renamed::OnceUnit,
+        Renamed::OnceNewtype(1),
+        Renamed::OnceTuple(1, 2),
+        Renamed::OnceStruct { x: 1 },
+    ];
+    for event in all {
+        let error = event.encode().unwrap_err().to_string();
+        assert!(error.contains("no `rename`"), "{error}");
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Paid {
     PaidIn {

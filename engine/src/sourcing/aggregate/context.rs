@@ -54,8 +54,9 @@ impl Context {
     /// state comes back that the first command led to.
     ///
     /// Keys are known in the whole log. Where one message leads to commands of several
-    /// aggregates, put the aggregate in the key. A command that is refused does not use up
-    /// its key.
+    /// aggregates, put the aggregate in the key; where it creates one, make the id of the
+    /// message, so that it is the same again. A command that is refused does not use up its
+    /// key.
     pub fn once(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
         self

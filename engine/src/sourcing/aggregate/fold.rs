@@ -127,11 +127,11 @@ impl<A: Aggregate> Repository<A> {
             self.shared.cache.put(stream, &folded);
             return Ok(folded);
         };
-        let known = folded.version;
-        let mut failed = None;
-        self.store.read(stream, known + 1, &mut |event| step(folded.add(&event), &mut failed))?;
-        failed.map_or(Ok(()), Err)?;
-        if folded.version > known {
+        // As a rule nobody else was there, which costs less to ask than to read.
+        if self.store.version(stream)? > folded.version {
+            let (from, mut failed) = (folded.version + 1, None);
+            self.store.read(stream, from, &mut |event| step(folded.add(&event), &mut failed))?;
+            failed.map_or(Ok(()), Err)?;
             self.shared.cache.put(stream, &folded);
         }
         Ok(folded)

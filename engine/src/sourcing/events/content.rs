@@ -21,17 +21,40 @@ use serde::{Serialize, Serializer};
 const NO_ENUM: &str = "events are an enum that serde tells by its variants: no other type, \
                        and without `tag`, `untagged` or `transparent`";
 
-/// What is in the variant.
-pub(super) struct Content<'e, E>(pub(super) &'e E);
+/// What is in the event, which is of the variant with this name.
+pub(super) struct Content<'e, E> {
+    pub(super) event: &'e E,
+    pub(super) variant: &'static str,
+}
 
 impl<E: Serialize> Serialize for Content<'_, E> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(Within(serializer))
+        self.event.serialize(Within { of: serializer, variant: self.variant })
     }
 }
 
 /// Serializes what is in a variant, and no other type.
-struct Within<S>(S);
+struct Within<S> {
+    of: S,
+    variant: &'static str,
+}
+
+impl<S: Serializer> Within<S> {
+    /// What is written must be found again: by the name that serde has for the variant.
+    fn of_variant(self, variant: &str) -> Result<S, S::Error> {
+        if variant == self.variant {
+            return Ok(self.of);
+        }
+        let known = self.variant;
+        Err(S::Error::custom(format!(
+            "serde calls the variant `{known}` {variant:?}: stored names are stated by \
+             `event_types!`, and variants have no `rename`"
+        )))
+    }
+}
+
+/// The fields of a variant.
+struct Fields<S>(S);
 
 macro_rules! refused {
     ($($method:ident($($value:ty),*) -> $result:ty;)*) => {
@@ -47,53 +70,53 @@ impl<S: Serializer> Serializer for Within<S> {
     type SerializeSeq = Impossible<S::Ok, S::Error>;
     type SerializeTuple = Impossible<S::Ok, S::Error>;
     type SerializeTupleStruct = Impossible<S::Ok, S::Error>;
-    type SerializeTupleVariant = Within<S::SerializeTuple>;
+    type SerializeTupleVariant = Fields<S::SerializeTuple>;
     type SerializeMap = Impossible<S::Ok, S::Error>;
     type SerializeStruct = Impossible<S::Ok, S::Error>;
-    type SerializeStructVariant = Within<S::SerializeStruct>;
+    type SerializeStructVariant = Fields<S::SerializeStruct>;
 
     /// As no fields and not as nothing, so that a field can be added one day.
     fn serialize_unit_variant(
         self,
         name: &'static str,
         _: u32,
-        _: &'static str,
+        variant: &'static str,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_struct(name, 0)?.end()
+        self.of_variant(variant)?.serialize_struct(name, 0)?.end()
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         _: u32,
-        _: &'static str,
+        variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        value.serialize(self.0)
+        value.serialize(self.of_variant(variant)?)
     }
 
     fn serialize_tuple_variant(
         self,
         _: &'static str,
         _: u32,
-        _: &'static str,
+        variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.0.serialize_tuple(len).map(Within)
+        self.of_variant(variant)?.serialize_tuple(len).map(Fields)
     }
 
     fn serialize_struct_variant(
         self,
         name: &'static str,
         _: u32,
-        _: &'static str,
+        variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.0.serialize_struct(name, len).map(Within)
+        self.of_variant(variant)?.serialize_struct(name, len).map(Fields)
     }
 
     fn is_human_readable(&self) -> bool {
-        self.0.is_human_readable()
+        self.of.is_human_readable()
     }
 
     refused! {
@@ -134,7 +157,7 @@ impl<S: Serializer> Serializer for Within<S> {
     }
 }
 
-impl<S: SerializeTuple> SerializeTupleVariant for Within<S> {
+impl<S: SerializeTuple> SerializeTupleVariant for Fields<S> {
     type Ok = S::Ok;
     type Error = S::Error;
 
@@ -147,7 +170,7 @@ impl<S: SerializeTuple> SerializeTupleVariant for Within<S> {
     }
 }
 
-impl<S: SerializeStruct> SerializeStructVariant for Within<S> {
+impl<S: SerializeStruct> SerializeStructVariant for Fields<S> {
     type Ok = S::Ok;
     type Error = S::Error;
 

@@ -3,7 +3,8 @@
 /// States the event types of an enum, and so makes it an
 /// [`EventEnum`](crate::sourcing::EventEnum): for each variant its type's name in the log and,
 /// if that is not 1, the number of its schema. The enum derives serde's `Serialize` and
-/// `Deserialize`; names of variants are no part of what is stored, so they can change freely.
+/// `Deserialize`, without a `rename` of variants; their names are no part of what is stored,
+/// so they can change freely.
 ///
 /// ```
 /// use annals::sourcing::{Postcard, RawEvent, Upcasters, event_types};

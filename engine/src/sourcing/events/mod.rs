@@ -101,11 +101,11 @@ pub trait EventEnum: Serialize + DeserializeOwned + 'static {
     /// What the codec says; and an event whose type the enum does not know cannot be
     /// appended.
     fn encode(&self) -> Result<RawEvent, EncodeError> {
-        let Some(EventType { name, schema, .. }) = self.event_type() else {
+        let Some(EventType { name, schema, variant }) = self.event_type() else {
             let cause = "the program does not know its type".into();
             return Err(EncodeError { event_type: "unknown", cause });
         };
-        RawEvent::new::<Self::Codec>(*name, *schema, &Content(self))
+        RawEvent::new::<Self::Codec>(*name, *schema, &Content { event: self, variant })
             .map_err(|cause| EncodeError { event_type: name, cause })
     }
 
