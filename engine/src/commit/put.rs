@@ -8,6 +8,20 @@ use crate::catalog::runs::links;
 use crate::category;
 use crate::record::event::Fields;
 
+/// The type of the event before: most often it is that of the next one too, and one comparison
+/// is cheaper than another look whether it is UTF-8.
+#[derive(Debug, Default)]
+pub(super) struct LastType(String);
+
+impl LastType {
+    fn of(&mut self, fields: &Fields, payload: &[u8]) -> &str {
+        if fields.type_bytes(payload) != self.0.as_bytes() {
+            fields.event_type(payload).clone_into(&mut self.0);
+        }
+        &self.0
+    }
+}
+
 /// Puts a batch into the open group and into the table. `versions` are those of the
 /// streams that it names, before it and then after it; `found` is where they are in the
 /// table. On an error the table has other things in it than was checked a moment ago, and
@@ -15,8 +29,8 @@ use crate::record::event::Fields;
 pub(super) fn put(
     batch: &Batch,
     numbers: Numbers,
-    versions: &mut [u64],
-    found: &mut [StreamFound],
+    (versions, found): (&mut [u64], &mut [StreamFound]),
+    types: &mut LastType,
     pending: &mut Pending,
     table: &mut Table,
 ) -> Result<(), TableError> {
@@ -50,8 +64,9 @@ pub(super) fn put(
             id: event.id,
             position,
             offset,
-            category: category::of(stream),
-            event_type: fields.event_type(payload),
+            // A stream that the table has keeps its own.
+            category: if found.is_new() { category::of(stream) } else { "" },
+            event_type: types.of(&fields, payload),
             others: &others,
         };
         let taken = table.insert_found(&event, found);

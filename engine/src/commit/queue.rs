@@ -11,7 +11,7 @@ use super::answers::{
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
-use super::put::put;
+use super::put::{LastType, put};
 use super::waiting::{InFlight, Role, Wait};
 use crate::batch::Batch;
 use crate::catalog::Catalog;
@@ -139,6 +139,7 @@ pub(super) struct Queue {
     /// Offset of the last marked group; 0 if none is. Marks are a function of the log,
     /// so that an index can be compared with it.
     last_mark: u64,
+    last_type: LastType,
     /// The segment has no group yet, but a header; or it is a spare that has neither.
     opens: Option<u64>,
     /// How much space there was when more was last asked for.
@@ -172,6 +173,7 @@ impl Queue {
             spare: None,
             buffers: Vec::new(),
             last_mark,
+            last_type: LastType::default(),
             opens: None,
             asked: 0,
             spare_asked: false,
@@ -355,7 +357,8 @@ impl Queue {
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
             let mut table = self.table.write();
-            taken = put(batch, numbers, &mut versions, &mut found, pending, &mut table);
+            let places = (&mut *versions, &mut *found);
+            taken = put(batch, numbers, places, &mut self.last_type, pending, &mut table);
             drop(table);
             self.offset = pending.end();
             self.held_bytes += pending.len() - before;
