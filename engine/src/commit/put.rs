@@ -6,21 +6,7 @@ use super::pending::{Numbers, Pending};
 use crate::batch::{Batch, Encoded, Subject};
 use crate::catalog::runs::links;
 use crate::category;
-use crate::record::event::Fields;
-
-/// The type of the event before: most often it is that of the next one too, and one comparison
-/// is cheaper than another look whether it is UTF-8.
-#[derive(Debug, Default)]
-pub(super) struct LastType(String);
-
-impl LastType {
-    fn of(&mut self, fields: &Fields, payload: &[u8]) -> &str {
-        if fields.type_bytes(payload) != self.0.as_bytes() {
-            fields.event_type(payload).clone_into(&mut self.0);
-        }
-        &self.0
-    }
-}
+use crate::record::event::{Fields, LastType};
 
 /// Puts a batch into the open group and into the table. `versions` are those of the
 /// streams that it names, before it and then after it; `found` is where they are in the

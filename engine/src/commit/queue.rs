@@ -11,7 +11,7 @@ use super::answers::{
 use super::pending::{Numbers, Pending};
 use super::plan::{Job, LOW_SPACE_BYTES, WAITING_MAX, segment_limit};
 use super::prepare::Prepared;
-use super::put::{LastType, put};
+use super::put::put;
 use super::waiting::{InFlight, Role, Wait};
 use crate::batch::Batch;
 use crate::catalog::Catalog;
@@ -24,6 +24,7 @@ use crate::error::{Damage, Error, Result};
 use crate::names::NamedVersions;
 use crate::place::Place;
 use crate::planted::{self, Bug};
+use crate::record::event::LastType;
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;

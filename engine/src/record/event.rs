@@ -364,6 +364,21 @@ impl Fields {
     }
 }
 
+/// The type of the event before: most often it is that of the next one too, and one comparison
+/// is cheaper than another look whether it is UTF-8.
+#[derive(Debug, Default)]
+pub(crate) struct LastType(String);
+
+impl LastType {
+    #[inline]
+    pub(crate) fn of(&mut self, fields: &Fields, payload: &[u8]) -> &str {
+        if fields.type_bytes(payload) != self.0.as_bytes() {
+            fields.event_type(payload).clone_into(&mut self.0);
+        }
+        &self.0
+    }
+}
+
 /// A text that was found to be UTF-8 when its payload was checked.
 pub(super) fn text(bytes: Option<&[u8]>) -> &str {
     bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
