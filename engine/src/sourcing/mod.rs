@@ -5,6 +5,8 @@
 //!
 //! * [`store`]: the trait
 //! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
+//! * [`processing`]: folding states by key and emitting events, exactly once
+//! * [`follower`]: following from other processes, with checkpoints kept outside the log
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -26,9 +28,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod follower;
+mod processing;
 mod store;
 mod subscription;
 
+pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
+pub use self::processing::{Processing, Processor};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::subscription::{
     Consumer, Delivery, Nack, OnFailure, ParkedStream, Skip, Subscription, SubscriptionError,

@@ -170,8 +170,7 @@ fn a_poisoned_log_is_told_to_who_waits_for_events() {
     let mut batch = Batch::new();
     batch.write("a", Expected::Any, [NewEvent::new("T")]);
     assert!(matches!(log.append(&batch), Err(Error::Poisoned { .. })));
-    let poisoned =
-        |error| matches!(error, SubscriptionError::Store(Error::Poisoned { .. }));
+    let poisoned = |error| matches!(error, SubscriptionError::Store(Error::Poisoned { .. }));
     assert!(poisoned(first.ack().unwrap_err()));
     assert!(poisoned(consumer.next(Duration::ZERO).unwrap_err()));
     assert!(poisoned(subscription.save().unwrap_err()));

@@ -270,6 +270,17 @@ impl<T: Clone> Book<T> {
         true
     }
 
+    /// As [`retry`](Self::retry) at once, of one that nobody tried to handle: it does not count
+    /// as handed out.
+    pub(super) fn put_back(&mut self, lease: u64) -> bool {
+        let queue = self.leases.get(&lease).and_then(|stream| self.queues.get_mut(stream));
+        let item = queue.and_then(|queue| queue.items.iter_mut().find(|i| i.lease == lease));
+        if let Some(item) = item {
+            item.attempts = item.attempts.saturating_sub(1);
+        }
+        self.retry(lease, Duration::ZERO)
+    }
+
     /// Parks the stream of this one. Says whether it was in flight.
     pub(super) fn park(&mut self, lease: u64, reason: &str, at: i64) -> bool {
         let Some(stream) = self.leases.get(&lease).cloned() else { return false };

@@ -114,6 +114,11 @@ impl Consumer {
         Ok(committed)
     }
 
+    /// How long until something may be delivered here, if there is something.
+    pub(in crate::sourcing) fn due(&self) -> Option<Duration> {
+        self.core.next_due(&|members, stream| self.accepts(members, stream))
+    }
+
     /// Hands the handler every event that is there now, one after the other, and acknowledges
     /// each that it returns `Ok` for. Returns how many that were, when there is nothing left
     /// for this consumer but what is parked. Waits for events that are to be tried again.
@@ -127,8 +132,7 @@ impl Consumer {
     ) -> Result<u64> {
         let mut handled = 0;
         loop {
-            let accepts = &|members: &BTreeSet<u64>, stream: &str| self.accepts(members, stream);
-            let due = self.core.next_due(accepts);
+            let due = self.due();
             match self.next(due.unwrap_or_default())? {
                 Some(delivery) => {
                     handled += u64::from(Self::handle(policy, delivery, &mut handler)?);
@@ -229,6 +233,11 @@ impl Delivery {
         self.core.nack(lease, &self.event, nack)
     }
 
+    /// Nobody tried to handle it.
+    pub(in crate::sourcing) fn put_back(mut self) {
+        self.core.give_back(std::mem::take(&mut self.lease), false);
+    }
+
     /// Commits a batch and acknowledges the event with it: see [`Consumer::commit`].
     ///
     /// # Errors
@@ -244,7 +253,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if self.lease != 0 {
-            self.core.give_back(self.lease);
+            self.core.give_back(self.lease, true);
         }
     }
 }

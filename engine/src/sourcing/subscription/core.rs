@@ -69,6 +69,8 @@ pub(super) struct Core {
     pub(super) state: Mutex<State>,
     /// Something was settled, given back, or ended.
     pub(super) changed: Condvar,
+    /// Whether it has one owner, and nobody else may open it.
+    pub(super) exclusive: bool,
     /// What the book's times count from.
     begin: Instant,
 }
@@ -86,6 +88,7 @@ impl Core {
         name: &str,
         options: &SubscriptionOptions,
         marks: Marks,
+        exclusive: bool,
     ) -> Result<Self> {
         let tail = status::tail_at(&*store, name, &options.filter, &marks)?;
         let unsaved = Unsaved { checkpoint: marks.checkpoint(), ..Unsaved::default() };
@@ -94,7 +97,7 @@ impl Core {
         let state = State { book, tail: Some(tail), turn: 0, members, ended, unsaved };
         let (name, options) = (name.to_owned(), options.clone());
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok(Self { store, name, options, state, changed, begin: Instant::now() })
+        Ok(Self { store, name, options, state, changed, exclusive, begin: Instant::now() })
     }
 
     fn now(&self) -> Duration {
@@ -276,8 +279,10 @@ impl Core {
     }
 
     /// What was not answered for is delivered again.
-    pub(super) fn give_back(&self, lease: u64) {
-        if self.state.lock().book.retry(lease, Duration::ZERO) {
+    pub(super) fn give_back(&self, lease: u64, tried: bool) {
+        let book = &mut self.state.lock().book;
+        let back = if tried { book.retry(lease, Duration::ZERO) } else { book.put_back(lease) };
+        if back {
             self.changed.notify_all();
         }
     }
