@@ -69,8 +69,8 @@ impl Consumer {
     }
 
     /// Up to `max` events that may be delivered together, as soon as there is one: also
-    /// several of one stream, in order. If one of them is not acknowledged, those behind it in
-    /// its stream are taken back.
+    /// several of one stream, in order. They are acknowledged in that order; if one of them is
+    /// refused, those of its stream that are not acknowledged are taken back.
     ///
     /// # Errors
     /// Those of [`next`](Self::next).
@@ -106,9 +106,8 @@ impl Consumer {
         mut batch: Batch,
         durability: Durability,
     ) -> Result<Committed> {
-        let leases: Vec<_> = deliveries.iter().map(|delivery| delivery.lease).collect();
-        let position = deliveries.first().map_or(0, Delivery::position);
-        let committed = self.core.commit(&leases, position, &mut batch, durability)?;
+        let answered: Vec<_> = deliveries.iter().map(|d| (d.lease, d.position())).collect();
+        let committed = self.core.commit(&answered, &mut batch, durability)?;
         deliveries.iter_mut().for_each(|delivery| delivery.lease = 0);
         deliveries.clear();
         Ok(committed)
@@ -217,11 +216,14 @@ impl Delivery {
     ///
     /// # Errors
     /// [`SubscriptionError::NotInFlight`](crate::sourcing::SubscriptionError::NotInFlight) if it
-    /// was taken back meanwhile; if saving is due, what the store says of it where it takes
-    /// nothing any more.
+    /// was taken back meanwhile;
+    /// [`OutOfOrder`](crate::sourcing::SubscriptionError::OutOfOrder) if one of its stream that
+    /// was delivered together with it was not acknowledged yet; if saving is due, what the
+    /// store says of it where it takes nothing any more.
     pub fn ack(mut self) -> Result<()> {
-        let lease = std::mem::take(&mut self.lease);
-        self.core.ack(lease, self.position())
+        self.core.ack(self.lease, self.position())?;
+        self.lease = 0;
+        Ok(())
     }
 
     /// It was not handled.
@@ -229,8 +231,9 @@ impl Delivery {
     /// # Errors
     /// Those of [`ack`](Self::ack).
     pub fn nack(mut self, nack: Nack<'_>) -> Result<()> {
-        let lease = std::mem::take(&mut self.lease);
-        self.core.nack(lease, &self.event, nack)
+        self.core.nack(self.lease, &self.event, nack)?;
+        self.lease = 0;
+        Ok(())
     }
 
     /// Nobody tried to handle it.
@@ -243,8 +246,8 @@ impl Delivery {
     /// # Errors
     /// Those of [`Consumer::commit`]; the event is delivered again, then.
     pub fn commit(mut self, mut batch: Batch, durability: Durability) -> Result<Committed> {
-        let (lease, position) = (self.lease, self.position());
-        let committed = self.core.commit(&[lease], position, &mut batch, durability)?;
+        let answered = (self.lease, self.position());
+        let committed = self.core.commit(&[answered], &mut batch, durability)?;
         self.lease = 0;
         Ok(committed)
     }

@@ -85,6 +85,19 @@ pub enum SubscriptionError {
         position: u64,
     },
 
+    /// Of what was delivered together, one of the same stream before this one was not
+    /// acknowledged yet. Acknowledge that first; this one is delivered again.
+    #[error(
+        "the event at position {position} has others before it in its stream that are not \
+         acknowledged in subscription {name:?}"
+    )]
+    OutOfOrder {
+        /// The subscription.
+        name: String,
+        /// The event.
+        position: u64,
+    },
+
     /// This stream is not parked, or it is being replayed.
     #[error("stream {stream:?} is not parked in subscription {name:?}")]
     NotParked {

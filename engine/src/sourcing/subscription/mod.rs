@@ -9,6 +9,8 @@
 //! * [`options`], [`partition`], [`error`]
 
 mod book;
+#[cfg(test)]
+mod book_tests;
 mod consumer;
 mod core;
 mod error;
