@@ -8,6 +8,8 @@
 //! * [`aggregate`]: what decides, and the repository that carries out its commands
 //! * `fixture`: tests of aggregates (feature `sim`)
 //! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
+//! * [`processing`]: folding states by key and emitting events, exactly once
+//! * [`follower`]: following from other processes, with checkpoints kept outside the log
 //! * [`stream`]: names of streams, of a category and an id
 //!
 //! # A bank account
@@ -100,11 +102,37 @@
 //!
 //! What happens when the code changes and the events do not is told by the
 //! [guide to evolution](crate::guide::evolution).
+//!
+//! # The store
+//!
+//! All of it asks a [`Store`] alone, which a program can ask too:
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::sync::Arc;
+//! use annals::sourcing::Store;
+//! use annals::{Batch, Expected, Log, NewEvent};
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path();
+//! let store: Arc<dyn Store> = Arc::new(Log::open(path)?);
+//! let steps = ["Opened", "Closed"].map(NewEvent::new);
+//! store.append(Batch::new().write("case-7", Expected::NoStream, steps))?;
+//!
+//! let mut types = Vec::new();
+//! store.read("case-7", 1, &mut |event| {
+//!     types.push(event.event_type().to_owned());
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(types, ["Opened", "Closed"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod aggregate;
 mod events;
 #[cfg(feature = "sim")]
 mod fixture;
+mod follower;
+mod processing;
 mod store;
 mod stream;
 mod subscription;
@@ -120,6 +148,8 @@ pub use self::events::{
 };
 #[cfg(feature = "sim")]
 pub use self::fixture::{Fixture, Then};
+pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
+pub use self::processing::{Processing, Processor};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use self::subscription::{

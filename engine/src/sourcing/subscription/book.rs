@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::saved::{Marks, Parked, Skip};
 
-/// An event that is not settled, or was settled out of order.
+/// An event that is not settled, or is being settled.
 #[derive(Debug)]
 struct Item<T> {
     position: u64,
@@ -47,6 +47,14 @@ pub(super) struct Taken<T> {
     /// How often it was handed out, this time included.
     pub(super) attempt: u32,
     pub(super) event: T,
+}
+
+/// Why an event was not settled: the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    NotInFlight(u64),
+    /// One before it in its stream is not settled.
+    OutOfOrder(u64),
 }
 
 #[derive(Debug)]
@@ -164,9 +172,7 @@ impl<T: Clone> Book<T> {
             if let Some(following) = queue.items.get(index + 1) {
                 next.insert(following.position, (Arc::clone(&stream), index + 1));
             }
-            let Some(item) = queue.items.get_mut(index).filter(|item| !item.settled) else {
-                continue;
-            };
+            let Some(item) = queue.items.get_mut(index) else { continue };
             self.last_lease += 1;
             item.lease = self.last_lease;
             item.attempts = item.attempts.saturating_add(1);
@@ -185,12 +191,17 @@ impl<T: Clone> Book<T> {
         waiting.map(|queue| queue.not_before).min()
     }
 
-    /// Settles these, if all of them are in flight. What they free is handed out after
-    /// [`go_on`](Self::go_on) alone.
-    #[must_use]
-    pub(super) fn settle(&mut self, leases: &[u64]) -> bool {
-        if !leases.iter().all(|lease| self.leases.contains_key(lease)) {
-            return false;
+    /// Settles these, all or none. What they free is handed out after [`go_on`](Self::go_on)
+    /// alone.
+    pub(super) fn settle(&mut self, leases: &[u64]) -> Result<(), Refused> {
+        for lease in leases {
+            let stream = self.leases.get(lease).ok_or(Refused::NotInFlight(*lease))?;
+            let items = self.queues.get(stream).map(|queue| &queue.items).into_iter().flatten();
+            // A stream is settled in its order, so that it can be parked from an event on.
+            let mut before = items.take_while(|item| item.lease != *lease);
+            if !before.all(|item| leases.contains(&item.lease)) {
+                return Err(Refused::OutOfOrder(*lease));
+            }
         }
         for lease in leases {
             let Some(stream) = self.leases.get(lease) else { continue };
@@ -207,7 +218,7 @@ impl<T: Clone> Book<T> {
                 self.marks.replayed(stream, next, last);
             }
         }
-        true
+        Ok(())
     }
 
     /// After [`settle`](Self::settle): the next events of these streams may be handed out.
@@ -260,7 +271,7 @@ impl<T: Clone> Book<T> {
         let mut behind = false;
         for item in &mut queue.items {
             behind |= item.lease == lease;
-            if behind && item.lease != 0 && !item.settled {
+            if behind && item.lease != 0 {
                 self.leases.remove(&item.lease);
                 item.lease = 0;
             }
@@ -270,11 +281,23 @@ impl<T: Clone> Book<T> {
         true
     }
 
-    /// Parks the stream of this one. Says whether it was in flight.
+    /// As [`retry`](Self::retry) at once, of one that nobody tried to handle: it does not count
+    /// as handed out.
+    pub(super) fn put_back(&mut self, lease: u64) -> bool {
+        let queue = self.leases.get(&lease).and_then(|stream| self.queues.get_mut(stream));
+        let item = queue.and_then(|queue| queue.items.iter_mut().find(|i| i.lease == lease));
+        if let Some(item) = item {
+            item.attempts = item.attempts.saturating_sub(1);
+        }
+        self.retry(lease, Duration::ZERO)
+    }
+
+    /// Parks the stream of this one, from its first event that is not settled on. Says whether
+    /// it was in flight.
     pub(super) fn park(&mut self, lease: u64, reason: &str, at: i64) -> bool {
         let Some(stream) = self.leases.get(&lease).cloned() else { return false };
         let Some(queue) = self.queues.get(&stream) else { return false };
-        let Some(item) = queue.items.iter().find(|item| item.lease == lease) else { return false };
+        let Some(item) = queue.items.front() else { return false };
         let parked = Parked {
             position: item.position,
             version: item.version,
@@ -286,9 +309,7 @@ impl<T: Clone> Book<T> {
         };
         if !queue.replay {
             // Those behind it wait with it.
-            for item in queue.items.iter().filter(|item| !item.settled) {
-                self.marks.settled(item.position);
-            }
+            queue.items.iter().for_each(|item| self.marks.settled(item.position));
         }
         self.marks.parked.insert(stream.to_string(), parked);
         self.drop_queue(&stream);

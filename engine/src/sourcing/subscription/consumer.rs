@@ -69,8 +69,8 @@ impl Consumer {
     }
 
     /// Up to `max` events that may be delivered together, as soon as there is one: also
-    /// several of one stream, in order. If one of them is not acknowledged, those behind it in
-    /// its stream are taken back.
+    /// several of one stream, in order. They are acknowledged in that order; if one of them is
+    /// refused, those of its stream that are not acknowledged are taken back.
     ///
     /// # Errors
     /// Those of [`next`](Self::next).
@@ -106,12 +106,16 @@ impl Consumer {
         mut batch: Batch,
         durability: Durability,
     ) -> Result<Committed> {
-        let leases: Vec<_> = deliveries.iter().map(|delivery| delivery.lease).collect();
-        let position = deliveries.first().map_or(0, Delivery::position);
-        let committed = self.core.commit(&leases, position, &mut batch, durability)?;
+        let answered: Vec<_> = deliveries.iter().map(|d| (d.lease, d.position())).collect();
+        let committed = self.core.commit(&answered, &mut batch, durability)?;
         deliveries.iter_mut().for_each(|delivery| delivery.lease = 0);
         deliveries.clear();
         Ok(committed)
+    }
+
+    /// How long until something may be delivered here, if there is something.
+    pub(in crate::sourcing) fn due(&self) -> Option<Duration> {
+        self.core.next_due(&|members, stream| self.accepts(members, stream))
     }
 
     /// Hands the handler every event that is there now, one after the other, and acknowledges
@@ -127,8 +131,7 @@ impl Consumer {
     ) -> Result<u64> {
         let mut handled = 0;
         loop {
-            let accepts = &|members: &BTreeSet<u64>, stream: &str| self.accepts(members, stream);
-            let due = self.core.next_due(accepts);
+            let due = self.due();
             match self.next(due.unwrap_or_default())? {
                 Some(delivery) => {
                     handled += u64::from(Self::handle(policy, delivery, &mut handler)?);
@@ -213,11 +216,14 @@ impl Delivery {
     ///
     /// # Errors
     /// [`SubscriptionError::NotInFlight`](crate::sourcing::SubscriptionError::NotInFlight) if it
-    /// was taken back meanwhile; if saving is due, what the store says of it where it takes
-    /// nothing any more.
+    /// was taken back meanwhile;
+    /// [`OutOfOrder`](crate::sourcing::SubscriptionError::OutOfOrder) if one of its stream that
+    /// was delivered together with it was not acknowledged yet; if saving is due, what the
+    /// store says of it where it takes nothing any more.
     pub fn ack(mut self) -> Result<()> {
-        let lease = std::mem::take(&mut self.lease);
-        self.core.ack(lease, self.position())
+        self.core.ack(self.lease, self.position())?;
+        self.lease = 0;
+        Ok(())
     }
 
     /// It was not handled.
@@ -225,8 +231,14 @@ impl Delivery {
     /// # Errors
     /// Those of [`ack`](Self::ack).
     pub fn nack(mut self, nack: Nack<'_>) -> Result<()> {
-        let lease = std::mem::take(&mut self.lease);
-        self.core.nack(lease, &self.event, nack)
+        self.core.nack(self.lease, &self.event, nack)?;
+        self.lease = 0;
+        Ok(())
+    }
+
+    /// Nobody tried to handle it.
+    pub(in crate::sourcing) fn put_back(mut self) {
+        self.core.give_back(std::mem::take(&mut self.lease), false);
     }
 
     /// Commits a batch and acknowledges the event with it: see [`Consumer::commit`].
@@ -234,8 +246,8 @@ impl Delivery {
     /// # Errors
     /// Those of [`Consumer::commit`]; the event is delivered again, then.
     pub fn commit(mut self, mut batch: Batch, durability: Durability) -> Result<Committed> {
-        let (lease, position) = (self.lease, self.position());
-        let committed = self.core.commit(&[lease], position, &mut batch, durability)?;
+        let answered = (self.lease, self.position());
+        let committed = self.core.commit(&[answered], &mut batch, durability)?;
         self.lease = 0;
         Ok(committed)
     }
@@ -244,7 +256,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if self.lease != 0 {
-            self.core.give_back(self.lease);
+            self.core.give_back(self.lease, true);
         }
     }
 }

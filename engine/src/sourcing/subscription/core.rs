@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::book::{Book, Taken};
+use super::book::{Book, Refused, Taken};
 use super::error::SubscriptionError;
 use super::options::{Nack, SubscriptionOptions};
 use super::saved::{Marks, Saved};
@@ -69,6 +69,8 @@ pub(super) struct Core {
     pub(super) state: Mutex<State>,
     /// Something was settled, given back, or ended.
     pub(super) changed: Condvar,
+    /// Whether it has one owner, and nobody else may open it.
+    pub(super) exclusive: bool,
     /// What the book's times count from.
     begin: Instant,
 }
@@ -86,6 +88,7 @@ impl Core {
         name: &str,
         options: &SubscriptionOptions,
         marks: Marks,
+        exclusive: bool,
     ) -> Result<Self> {
         let tail = status::tail_at(&*store, name, &options.filter, &marks)?;
         let unsaved = Unsaved { checkpoint: marks.checkpoint(), ..Unsaved::default() };
@@ -94,7 +97,7 @@ impl Core {
         let state = State { book, tail: Some(tail), turn: 0, members, ended, unsaved };
         let (name, options) = (name.to_owned(), options.clone());
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok(Self { store, name, options, state, changed, begin: Instant::now() })
+        Ok(Self { store, name, options, state, changed, exclusive, begin: Instant::now() })
     }
 
     fn now(&self) -> Duration {
@@ -223,13 +226,28 @@ impl Core {
         SubscriptionError::NotInFlight { name: self.name.clone(), position }
     }
 
+    /// Settles these, each with its position.
+    fn settle(&self, state: &mut State, deliveries: &[(u64, u64)]) -> Result<Vec<u64>> {
+        let leases: Vec<_> = deliveries.iter().map(|(lease, _)| *lease).collect();
+        let refused = match state.book.settle(&leases) {
+            Ok(()) => return Ok(leases),
+            Err(refused) => refused,
+        };
+        let (Refused::NotInFlight(lease) | Refused::OutOfOrder(lease)) = refused;
+        let of_lease = deliveries.iter().find(|(other, _)| *other == lease);
+        let position = of_lease.map_or(0, |(_, position)| *position);
+        let name = self.name.clone();
+        Err(match refused {
+            Refused::NotInFlight(_) => self.not_in_flight(position),
+            Refused::OutOfOrder(_) => SubscriptionError::OutOfOrder { name, position },
+        })
+    }
+
     pub(super) fn ack(&self, lease: u64, position: u64) -> Result<()> {
         let mut state = self.state.lock();
         self.running(&state)?;
-        if !state.book.settle(&[lease]) {
-            return Err(self.not_in_flight(position));
-        }
-        state.book.go_on(&[lease]);
+        let leases = self.settle(&mut state, &[(lease, position)])?;
+        state.book.go_on(&leases);
         self.moved(&mut state, 1);
         self.save_if_due(&mut state)
     }
@@ -248,12 +266,10 @@ impl Core {
                 state.book.park(lease, reason, now_nanos())
             }
             Nack::Skip(reason) => {
-                let settled = state.book.settle(&[lease]);
-                if settled {
-                    state.book.skipped(stream, position, reason, now_nanos());
-                    state.book.go_on(&[lease]);
-                }
-                settled
+                let leases = self.settle(&mut state, &[(lease, position)])?;
+                state.book.skipped(stream, position, reason, now_nanos());
+                state.book.go_on(&leases);
+                true
             }
             Nack::Stop(reason) | Nack::Park(reason) => {
                 let stopped = state.book.retry(lease, Duration::ZERO);
@@ -276,17 +292,18 @@ impl Core {
     }
 
     /// What was not answered for is delivered again.
-    pub(super) fn give_back(&self, lease: u64) {
-        if self.state.lock().book.retry(lease, Duration::ZERO) {
+    pub(super) fn give_back(&self, lease: u64, tried: bool) {
+        let book = &mut self.state.lock().book;
+        let back = if tried { book.retry(lease, Duration::ZERO) } else { book.put_back(lease) };
+        if back {
             self.changed.notify_all();
         }
     }
 
-    /// Commits a batch and settles these with it, all or nothing.
+    /// Commits a batch and settles these, by lease and position, with it: all or nothing.
     pub(super) fn commit(
         &self,
-        leases: &[u64],
-        position: u64,
+        deliveries: &[(u64, u64)],
         batch: &mut Batch,
         durability: Durability,
     ) -> Result<Committed> {
@@ -294,9 +311,7 @@ impl Core {
         let state = &mut *guard;
         self.running(state)?;
         let before = state.book.marks().clone();
-        if !state.book.settle(leases) {
-            return Err(self.not_in_flight(position));
-        }
+        let leases = self.settle(state, deliveries)?;
         let apart = planted::active(Bug::AckOutsideBatch);
         if !apart {
             self.add_state(state, batch);
@@ -308,11 +323,11 @@ impl Core {
         let committed = match self.store.append_with(batch, level) {
             Ok(committed) => committed,
             Err(error) => {
-                state.book.unsettle(leases, before);
+                state.book.unsettle(&leases, before);
                 return Err(error.into());
             }
         };
-        state.book.go_on(leases);
+        state.book.go_on(&leases);
         if committed.is_deduplicated() || apart {
             // Nothing of this batch was written: what it settles is written by itself.
             self.moved(state, 1);

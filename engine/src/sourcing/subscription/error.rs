@@ -42,6 +42,26 @@ pub enum SubscriptionError {
         name: String,
     },
 
+    /// The subscription is open, and either that or this opening is that of a
+    /// [`Processing`](crate::sourcing::Processing), which shares it with nobody.
+    #[error("subscription {name:?} is in use")]
+    InUse {
+        /// The subscription.
+        name: String,
+    },
+
+    /// The state that a [`Processing`](crate::sourcing::Processing) keeps under this key does
+    /// not decode. It is not taken for a new one.
+    #[error("the state of {key:?} of processor {name:?} cannot be read: {why}")]
+    UnreadableState {
+        /// The processor.
+        name: String,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
     /// It was stopped, by its handler or by a call. Opened again after all its handles are
     /// gone, it goes on at its checkpoint.
     #[error("subscription {name:?} was stopped{}: {reason}", at(*.position))]
@@ -59,6 +79,19 @@ pub enum SubscriptionError {
     /// it is due, it is delivered again.
     #[error("the event at position {position} is not in flight in subscription {name:?}")]
     NotInFlight {
+        /// The subscription.
+        name: String,
+        /// The event.
+        position: u64,
+    },
+
+    /// Of what was delivered together, one of the same stream before this one was not
+    /// acknowledged yet. Acknowledge that first; this one is delivered again.
+    #[error(
+        "the event at position {position} has others before it in its stream that are not \
+         acknowledged in subscription {name:?}"
+    )]
+    OutOfOrder {
         /// The subscription.
         name: String,
         /// The event.

@@ -9,6 +9,8 @@
 //! * [`options`], [`partition`], [`error`]
 
 mod book;
+#[cfg(test)]
+mod book_tests;
 mod consumer;
 mod core;
 mod error;
@@ -100,10 +102,21 @@ impl Subscriptions {
     ///
     /// # Errors
     /// [`SubscriptionError::OtherFilter`], [`SubscriptionError::BeyondHead`],
-    /// [`SubscriptionError::Unreadable`], and what the store says;
+    /// [`SubscriptionError::Unreadable`], [`SubscriptionError::InUse`] if it is that of a
+    /// [`Processing`](crate::sourcing::Processing), and what the store says;
     /// [`Error::Invalid`] and [`Error::TooLarge`] for a name that is empty or has more than
     /// 255 bytes.
     pub fn open(&self, name: &str, options: &SubscriptionOptions) -> Result<Subscription> {
+        self.open_as(name, options, false)
+    }
+
+    /// As [`open`](Self::open); if it is to be exclusive, nobody else may have it open.
+    pub(in crate::sourcing) fn open_as(
+        &self,
+        name: &str,
+        options: &SubscriptionOptions,
+        exclusive: bool,
+    ) -> Result<Subscription> {
         named(name)?;
         let store = &self.registry.store;
         let mut open = self.registry.open.lock();
@@ -116,6 +129,9 @@ impl Subscriptions {
         if let Some(core) = open.get(name).and_then(Weak::upgrade)
             && !core.is_deleted()
         {
+            if exclusive || core.exclusive {
+                return Err(SubscriptionError::InUse { name: name.to_owned() });
+            }
             same(core.filter())?;
             return Ok(self.handle(core));
         }
@@ -132,10 +148,14 @@ impl Subscriptions {
                 marks
             }
         };
-        let core = Arc::new(Core::new(Arc::clone(store), name, options, marks)?);
+        let core = Arc::new(Core::new(Arc::clone(store), name, options, marks, exclusive)?);
         open.retain(|_, core| core.strong_count() > 0);
         open.insert(name.to_owned(), Arc::downgrade(&core));
         Ok(self.handle(core))
+    }
+
+    pub(in crate::sourcing) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.registry.store)
     }
 
     fn handle(&self, core: Arc<Core>) -> Subscription {

@@ -137,7 +137,7 @@ impl OnFailure {
         self
     }
 
-    pub(super) fn nack(self, attempt: u32, reason: &str) -> Nack<'_> {
+    pub(in crate::sourcing) fn nack(self, attempt: u32, reason: &str) -> Nack<'_> {
         if attempt <= self.retries {
             let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
             return Nack::Retry(self.first_after.saturating_mul(doubled).min(RETRY_AFTER_MAX));
