@@ -176,19 +176,19 @@ fn a_variant_that_would_not_be_found_again_is_not_written() {
     #[derive(Debug, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Renamed {
-        OnceUnit,
-        OnceNewtype(u8),
-        OnceTuple(u8, u8),
-        OnceStruct { x: u8 },
+        NoField,
+        ANewtype(u8),
+        TwoFields(u8, u8),
+        NamedField { x: u8 },
     }
     event_types! {
-        Renamed { OnceUnit = "u", OnceNewtype = "n", OnceTuple = "t", OnceStruct = "s" }
+        Renamed { NoField = "u", ANewtype = "n", TwoFields = "t", NamedField = "s" }
     }
     let all = [
-        Renamed::OnceUnit,
-        Renamed::OnceNewtype(1),
-        Renamed::OnceTuple(1, 2),
-        Renamed::OnceStruct { x: 1 },
+        Renamed::NoField,
+        Renamed::ANewtype(1),
+        Renamed::TwoFields(1, 2),
+        Renamed::NamedField { x: 1 },
     ];
     for event in all {
         let error = event.encode().unwrap_err().to_string();

@@ -3,14 +3,15 @@
 //! It stands on what every program can use, through one small trait, [`Store`], which a log
 //! implements: the same program can later stand on another engine.
 //!
-//! * [`store`]: the trait
-//! * [`events`]: enums of events with stated type names, and upcasters for those of before
-//! * [`aggregate`]: what decides, and the repository that carries out its commands
-//! * `fixture`: tests of aggregates (feature `sim`)
-//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
-//! * [`processing`]: folding states by key and emitting events, exactly once
-//! * [`follower`]: following from other processes, with checkpoints kept outside the log
-//! * [`stream`]: names of streams, of a category and an id
+//! | to | see |
+//! |---|---|
+//! | state the events' names, change them later | [`event_types!`](crate::event_types), [`EventEnum`], [`Upcasters`], [`Codec`] |
+//! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`] |
+//! | test an aggregate | `Fixture` (feature `sim`) |
+//! | handle events as they come | [`Subscription`], [`Consumer`] |
+//! | fold states by key and emit events | [`Processing`] |
+//! | follow from other processes | [`Follower`], [`CheckpointStore`] |
+//! | name a stream by category and id | [`StreamName`] |
 //!
 //! # A bank account
 //!
