@@ -1,16 +1,19 @@
 //! Typed events: explicit names, codecs, upcasters, and what is unknown.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-use annals::io::sim::SimStorage;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annals::io::sim::{LoseAll, SimStorage};
 use annals::sourcing::{
     Codec, DecodeFault, EventEnum, EventType, Json, Part, Place, Postcard, RawEvent, StreamName,
-    Upcasters, event_types,
+    SubscriptionOptions, Subscriptions, Upcasters, event_types,
 };
-use annals::{Batch, Error, Expected, Filter, Log, NewEvent, Options};
+use annals::{Batch, Error, Expected, Filter, Log, NewEvent, NewSnapshot, Options};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn log() -> Log {
-    Options::new().open_on(std::sync::Arc::new(SimStorage::new())).unwrap()
+    Log::temporary().unwrap()
 }
 
 fn append(log: &Log, event: NewEvent<'_>) {
@@ -281,6 +284,47 @@ fn a_subscriber_to_an_event_upcast_to_three_resumes_behind_the_second() {
     assert_eq!(whole[2].place, Place { position: 2, part: 2 });
     assert_eq!(whole[2].event, cents(200));
     assert_eq!(whole[4].place, Place { position: 4, part: 1 });
+}
+
+#[test]
+fn a_durable_subscription_goes_on_behind_the_second_of_three_parts_after_a_crash() {
+    let disk = SimStorage::new();
+    let open = || Arc::new(Options::new().open_on(Arc::new(disk.clone())).unwrap());
+    append(&open(), NewEvent::new("paid-in-today").json("[1,2,3]"));
+    // Each part is noted once, in the batch that says how far the handler is.
+    let note = |log: &Log, part: &Part<Paid>| {
+        let place = serde_json::to_string(&part.place).unwrap();
+        let noted = RawEvent::new::<Json>("noted", 1, &part.event).unwrap();
+        let mut batch = Batch::new();
+        let state = NewSnapshot::new(1).json(&place);
+        batch.write("notes", Expected::Any, [noted.as_new()]).state("noting", 0, state);
+        log.append(&batch).unwrap();
+    };
+    let reached = |log: &Log| {
+        let state = log.state("noting", 1).unwrap();
+        state.map_or(Place::default(), |state| serde_json::from_slice(state.data()).unwrap())
+    };
+    let mut noted = Vec::new();
+    for (life, parts) in [2, 1, 0].into_iter().enumerate() {
+        let log = open();
+        let subscriptions = Subscriptions::new(log.clone());
+        let options = SubscriptionOptions::new().filter(Filter::new().category("a"));
+        let consumer = subscriptions.open("noting", &options).unwrap().consumer();
+        // An acknowledgement may be lost: then the event comes again, with nothing left of it.
+        if let Some(delivery) = consumer.next(Duration::ZERO).unwrap() {
+            let left = Paid::decode(&delivery.event()).unwrap().after(reached(&log));
+            assert_eq!(left.len(), [3, 1, 0][life]);
+            left.take(parts).for_each(|part| note(&log, &part));
+            if life > 0 {
+                delivery.ack().unwrap();
+            }
+        }
+        disk.power_cut(LoseAll);
+        noted = open().read("notes").collect().unwrap();
+    }
+    let data: Vec<_> = noted.iter().map(|event| event.as_event().data().to_vec()).collect();
+    let expected = [100, 200, 300].map(|n| serde_json::to_vec(&cents(n)).unwrap());
+    assert_eq!(data, expected);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct Part<E> {
 /// # enum Step { Done }
 /// # event_types! { Step { Done = "done" } upcasters: thrice; }
 /// # fn thrice() -> Upcasters {
-/// #     let done = || RawEvent::new::<Json>("done", 1, &());
+/// #     let done = || RawEvent::new::<Json>("done", 1, &serde_json::json!({}));
 /// #     Upcasters::new().on("all-done", 1, move |_| (0..3).map(|_| done()).collect())
 /// # }
 /// # let directory = tempfile::tempdir()?;
