@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use account::{Account, Command, log, pay_in};
-use annals::sourcing::{Aggregate, Codec, Postcard, Repository, SnapshotPolicy, event_types};
+use annals::sourcing::{Aggregate, AsOf, Codec, Postcard, Repository, SnapshotPolicy, event_types};
 use annals::{Batch, Log, NewSnapshot};
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,29 @@ fn what_was_folded_from_any_snapshot_is_what_is_folded_from_all_events() {
         assert_eq!(fresh.find(1).unwrap().unwrap().state, expected);
     }
     assert!(log.snapshot("account-1").unwrap().is_some());
+}
+
+#[test]
+fn the_past_is_found_however_many_snapshots_are_of_a_later_time() {
+    let log = log();
+    let all = accounts(&log, SnapshotPolicy::Never);
+    for n in 0..60 {
+        all.execute(1, Command::PayIn(n)).unwrap();
+    }
+    // Late ones: made of what was long ago, when all 60 were there.
+    for version in 1..=40_u64 {
+        let cents: u64 = (0..version).sum();
+        let state = Account { cents, payments: version };
+        put(&log, version, Account::SNAPSHOT_SCHEMA, &serde_json::to_vec(&state).unwrap());
+    }
+    for version in 1..=60_u64 {
+        let expected = Account { cents: (0..version).sum(), payments: version };
+        // Positions and versions are the same numbers here.
+        for bound in [AsOf::Version(version), AsOf::Position(version)] {
+            let found = all.find_as_of(1, bound).unwrap().unwrap();
+            assert_eq!((&found.state, found.version), (&expected, version), "{bound:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! State, folded from snapshots and events.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
@@ -9,6 +9,10 @@ use crate::sourcing::events::decode_by;
 use crate::sourcing::{DecodeError, EventEnum};
 use crate::sync::{AtomicU64, Instant, Ordering};
 use crate::{Event, Snapshot, Timestamp};
+
+/// After so many snapshots that are of a later time than is wanted, the state is folded from
+/// the first event: to pass over each of thousands takes longer.
+const TOO_LATE: u32 = 16;
 
 /// An aggregate's state, and where that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,13 +148,18 @@ impl<A: Aggregate> Repository<A> {
         bound: Option<AsOf>,
     ) -> Result<Folded<A>, RepositoryError<A::Error>> {
         let folded = RefCell::new(Folded::default());
+        let too_late = Cell::new(0);
         let (mut failed, mut events, mut since) = (None, 0, None);
         let mut restore = |snapshot: &Snapshot| {
-            let wanted = bound.is_none_or(|bound| bound.has_all(snapshot));
-            wanted && folded.borrow_mut().restore(snapshot)
+            if bound.is_none_or(|bound| bound.has_all(snapshot)) {
+                return folded.borrow_mut().restore(snapshot);
+            }
+            too_late.set(too_late.get() + 1);
+            too_late.get() == TOO_LATE
         };
         let mut each = |event: Event<'_>| {
-            if bound.is_some_and(|bound| !bound.has(&event)) {
+            let given_up = too_late.get() == TOO_LATE;
+            if given_up || bound.is_some_and(|bound| !bound.has(&event)) {
                 return ControlFlow::Break(());
             }
             since.get_or_insert_with(Instant::now);
@@ -158,6 +167,9 @@ impl<A: Aggregate> Repository<A> {
             step(folded.borrow_mut().add(&event), &mut failed)
         };
         self.store.load(stream, A::SNAPSHOT_SCHEMA, &mut restore, &mut each)?;
+        if too_late.take() == TOO_LATE {
+            self.store.read(stream, 1, &mut each)?;
+        }
         if let Some(since) = since {
             self.shared.replayed.add(events, since);
         }
