@@ -15,12 +15,12 @@ const EVENTS: u64 = 24;
 const STREAMS: u64 = 4;
 
 /// Sums what each stream says, and tells every second sum.
-struct Sums;
+pub(crate) struct Sums;
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Sum {
-    events: u64,
-    total: u64,
+pub(crate) struct Sum {
+    pub(crate) events: u64,
+    pub(crate) total: u64,
 }
 
 impl Processor for Sums {
