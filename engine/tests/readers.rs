@@ -146,7 +146,7 @@ fn a_reader_goes_on_when_the_writer_dies_and_when_another_one_comes() {
         append(&log, "a", 10, Durability::Durable);
         assert_eq!(drain(&mut cursor), [1]);
         append(&log, "a", 10, Durability::Written);
-        assert_eq!(drain(&mut cursor), []);
+        assert!(drain(&mut cursor).is_empty());
         if clean {
             log.close().unwrap();
         } else {

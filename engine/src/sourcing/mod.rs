@@ -3,10 +3,10 @@
 //! It stands on what every program can use, through one small trait, [`Store`], which a log
 //! implements: the same program can later stand on another engine.
 //!
-//! * [`store`]: the trait
-//! * [`subscription`]: named, durable cursors whose state is in the log; exactly-once steps
-//! * [`processing`]: folding states by key and emitting events, exactly once
-//! * [`follower`]: following from other processes, with checkpoints kept outside the log
+//! * `store`: the trait
+//! * `subscription`: named, durable cursors whose state is in the log; exactly-once steps
+//! * `processing`: folding states by key and emitting events, exactly once
+//! * `follower`: following from other processes, with checkpoints kept outside the log
 //!
 //! ```
 //! use std::ops::ControlFlow;

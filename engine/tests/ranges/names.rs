@@ -144,7 +144,7 @@ fn the_shortest_names_come_back_and_empty_ones_are_refused() {
         assert_eq!((event.stream(), event.event_type()), (name, name));
         assert_eq!([event.content_type(), event.correlation(), event.caused_by()], [Some(name); 3]);
         assert_eq!((event.tags().collect::<Vec<_>>(), event.data()), (vec![name], &[][..]));
-        assert_eq!(log.state(name, 0).unwrap().unwrap().data(), []);
+        assert!(log.state(name, 0).unwrap().unwrap().data().is_empty());
         assert!(log.append(Batch::new().once(name)).unwrap().is_deduplicated());
     }
     let event = NewEvent::new("T");

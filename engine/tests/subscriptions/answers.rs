@@ -194,7 +194,7 @@ fn a_long_parked_stream_is_replayed_in_order_while_it_grows() {
     while let Some(delivery) = consumer.next(SOON).unwrap() {
         versions.push(delivery.event().version());
         delivery.ack().unwrap();
-        if versions.len() % 100 == 0 && versions.len() < 600 {
+        if versions.len().is_multiple_of(100) && versions.len() < 600 {
             append(&log, &["order-a", "stock-1"]);
         }
     }

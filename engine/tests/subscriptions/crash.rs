@@ -39,7 +39,7 @@ impl Processor for Sums {
     ) -> Result<(), Infallible> {
         sum.events += 1;
         sum.total += std::str::from_utf8(event.data()).unwrap().parse::<u64>().unwrap();
-        if sum.events % 2 == 0 {
+        if sum.events.is_multiple_of(2) {
             let (stream, text) = (format!("told-{}", event.stream()), sum.total.to_string());
             output.write(&stream, Expected::Any, [NewEvent::new("Told").json(&text)]);
         }

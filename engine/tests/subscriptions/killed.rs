@@ -27,6 +27,9 @@ const STREAMS: u64 = 5;
 /// What the child is told by.
 const CHILD: &str = "ANNALS_KILLED_CHILD";
 
+/// Whether its checkpoints are ahead of its acknowledgements.
+const PLANTED: &str = "ANNALS_KILLED_PLANTED";
+
 fn asked(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
@@ -67,6 +70,10 @@ fn follow(consumer: &Consumer, mut file: File, done: &AtomicBool) {
         let last = done.load(Ordering::SeqCst);
         let handled = consumer.catch_up(OnFailure::stop(), |delivery| {
             let event = delivery.event();
+            // Slower than the writers: there is always something that was read and not handled.
+            if event.version().is_multiple_of(8) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let line = format!("{} {}\n", event.stream(), event.version());
             file.write_all(line.as_bytes())
         });
@@ -114,14 +121,22 @@ fn life(directory: &Path) -> bool {
 #[test]
 fn a_child_of_the_test_that_kills() {
     if let Some(directory) = std::env::var_os(CHILD) {
+        #[cfg(feature = "planted")]
+        if std::env::var_os(PLANTED).is_some() {
+            annals::planted::plant_process(annals::planted::Bug::CheckpointAheadOfAcks);
+        }
         let all = life(Path::new(&directory));
         std::process::exit(if all { 3 } else { 4 });
     }
 }
 
 /// Kills it after a while, unless it ends by itself. Returns its exit code.
-fn kill_after(directory: &Path, time: Option<Duration>) -> Option<i32> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn kill_after(directory: &Path, time: Option<Duration>, planted: bool) -> Option<i32> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if planted {
+        command.env(PLANTED, "1");
+    }
+    let mut child = command
         .args(["killed::a_child_of_the_test_that_kills", "--exact", "--nocapture"])
         .env(CHILD, directory)
         .stdout(Stdio::null())
@@ -134,27 +149,42 @@ fn kill_after(directory: &Path, time: Option<Duration>) -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-#[test]
-fn killed_at_random_a_consumer_sees_all_in_order_and_a_processor_does_all_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
+/// Kills it so often, and lets it come to its end. Returns how often it was killed before.
+fn kill_and_finish(directory: &Path, planted: bool) -> u64 {
     let mut random = asked("ANNALS_KILL_SEED", 20_261_122);
     let mut killed = 0;
     for _ in 0..kills() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let code = kill_after(path, Some(Duration::from_millis(random >> 33 & 127)));
+        let time = Duration::from_millis(random >> 33 & 127);
+        let code = kill_after(directory, Some(time), planted);
         assert!(matches!(code, None | Some(3 | 4)), "{code:?}");
         killed += u64::from(code.is_none());
     }
-    let mut code = kill_after(path, None);
+    let mut code = kill_after(directory, None, planted);
     while code == Some(4) {
-        code = kill_after(path, None);
+        code = kill_after(directory, None, planted);
     }
     assert_eq!(code, Some(3));
     assert!(killed * 2 > kills(), "killed {killed} times");
-    let redelivered = check_seen(path);
-    check_sums(&Log::open(path.join("log")).unwrap());
+    killed
+}
+
+#[test]
+fn killed_at_random_a_consumer_sees_all_in_order_and_a_processor_does_all_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let killed = kill_and_finish(directory.path(), false);
+    let redelivered = check_seen(directory.path());
+    check_sums(&Log::open(directory.path().join("log")).unwrap());
     println!("killed {killed} times, {} events, {redelivered} redelivered", events() * WRITERS);
+}
+
+#[cfg(feature = "planted")]
+#[test]
+fn killed_with_its_checkpoint_ahead_a_consumer_is_seen_to_miss_events() {
+    let directory = tempfile::tempdir().unwrap();
+    kill_and_finish(directory.path(), true);
+    let checked = std::panic::catch_unwind(|| check_seen(directory.path()));
+    assert!(checked.is_err());
 }
 
 /// Each event at least once, none before the one before it in its stream. Returns how many
@@ -193,7 +223,7 @@ fn check_sums(log: &Log) {
                 let text = String::from_utf8(event.as_event().data().to_vec()).unwrap();
                 sum.events += 1;
                 sum.total += text.parse::<u64>().unwrap();
-                if sum.events % 2 == 0 {
+                if sum.events.is_multiple_of(2) {
                     told.push(sum.total.to_string().into_bytes());
                 }
             }

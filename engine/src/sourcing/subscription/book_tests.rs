@@ -292,8 +292,8 @@ impl World {
     fn drain(&mut self) {
         self.now += 1000;
         self.scan(usize::MAX / 2);
-        for stream in 0..STREAMS.len() {
-            self.book.replay(STREAMS[stream]);
+        for stream in STREAMS {
+            self.book.replay(stream);
         }
         for _ in 0..=self.events.len() {
             self.take(3);

@@ -75,6 +75,11 @@ pub(super) struct Core {
     begin: Instant,
 }
 
+/// The end of the sleep that begins now, if that is a time.
+fn slice() -> Option<Instant> {
+    Instant::now().checked_add(SLICE)
+}
+
 /// Nanoseconds since 1970 by the system's clock.
 pub(super) fn now_nanos() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -180,14 +185,14 @@ impl Core {
             if more {
                 continue;
             }
-            let slice = Instant::now() + SLICE;
             let due = {
                 let State { book, members, .. } = &*state;
                 book.next_due(&|stream| accepts(members, stream))
             };
             let due = due.and_then(|due| self.begin.checked_add(due));
             let due = due.filter(|due| *due > Instant::now());
-            let until = deadline.into_iter().chain(due).fold(slice, Instant::min);
+            let until = [slice(), deadline, due].into_iter().flatten().min();
+            let until = until.unwrap_or_else(Instant::now);
             let full = state.book.held() >= self.options.window;
             let Some(mut tail) = (if full { None } else { state.tail.take() }) else {
                 self.changed.wait_until(&mut state, until);
@@ -429,8 +434,8 @@ impl Core {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);
             }
-            let slice = Instant::now() + SLICE;
-            self.changed.wait_until(&mut state, deadline.map_or(slice, |at| at.min(slice)));
+            let until = [slice(), deadline].into_iter().flatten().min();
+            self.changed.wait_until(&mut state, until.unwrap_or_else(Instant::now));
         }
     }
 
