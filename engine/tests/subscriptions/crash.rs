@@ -15,12 +15,12 @@ const EVENTS: u64 = 24;
 const STREAMS: u64 = 4;
 
 /// Sums what each stream says, and tells every second sum.
-struct Sums;
+pub(crate) struct Sums;
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Sum {
-    events: u64,
-    total: u64,
+pub(crate) struct Sum {
+    pub(crate) events: u64,
+    pub(crate) total: u64,
 }
 
 impl Processor for Sums {
@@ -39,7 +39,7 @@ impl Processor for Sums {
     ) -> Result<(), Infallible> {
         sum.events += 1;
         sum.total += std::str::from_utf8(event.data()).unwrap().parse::<u64>().unwrap();
-        if sum.events % 2 == 0 {
+        if sum.events.is_multiple_of(2) {
             let (stream, text) = (format!("told-{}", event.stream()), sum.total.to_string());
             output.write(&stream, Expected::Any, [NewEvent::new("Told").json(&text)]);
         }

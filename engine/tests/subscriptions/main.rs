@@ -5,4 +5,6 @@
 mod answers;
 mod crash;
 mod facts;
+mod killed;
+mod processors;
 mod support;

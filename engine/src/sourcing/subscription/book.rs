@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::saved::{Marks, Parked, Skip};
+use super::saved::{Marks, Parked, Skip, kept};
+use crate::Timestamp;
 
 /// An event that is not settled, or is being settled.
 #[derive(Debug)]
@@ -294,7 +295,7 @@ impl<T: Clone> Book<T> {
 
     /// Parks the stream of this one, from its first event that is not settled on. Says whether
     /// it was in flight.
-    pub(super) fn park(&mut self, lease: u64, reason: &str, at: i64) -> bool {
+    pub(super) fn park(&mut self, lease: u64, reason: &str, at: Timestamp) -> bool {
         let Some(stream) = self.leases.get(&lease).cloned() else { return false };
         let Some(queue) = self.queues.get(&stream) else { return false };
         let Some(item) = queue.items.front() else { return false };
@@ -302,7 +303,7 @@ impl<T: Clone> Book<T> {
             position: item.position,
             version: item.version,
             attempts: item.attempts,
-            reason: reason.to_owned(),
+            reason: kept(reason),
             at,
             replaying: false,
             loaded: false,
@@ -334,7 +335,7 @@ impl<T: Clone> Book<T> {
 
     /// Skips the event that a stream is parked at, and replays what waits behind it. Returns
     /// its position, if the stream is parked and not replayed.
-    pub(super) fn drop_parked(&mut self, stream: &str, reason: &str, at: i64) -> Option<u64> {
+    pub(super) fn drop_parked(&mut self, stream: &str, reason: &str, at: Timestamp) -> Option<u64> {
         let parked = self.marks.parked.get_mut(stream).filter(|parked| !parked.replaying)?;
         let position = parked.position;
         parked.position += 1;
@@ -346,9 +347,9 @@ impl<T: Clone> Book<T> {
     }
 
     /// Notes that an event was skipped, beside settling it.
-    pub(super) fn skipped(&mut self, stream: &str, position: u64, reason: &str, at: i64) {
-        let (stream, reason) = (stream.to_owned(), reason.to_owned());
-        self.marks.skipped.add(Skip { position, stream, reason, at });
+    pub(super) fn skipped(&mut self, stream: &str, position: u64, reason: &str, at: Timestamp) {
+        let (stream, reason) = (stream.to_owned(), kept(reason));
+        self.marks.skipped.add(Skip { position, stream, reason, skipped_at: at });
     }
 
     /// Up to here a stream that is replayed must be loaded: what an earlier life settled or

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::book::{Book, Refused};
 use super::saved::{Marks, Saved};
+use crate::Timestamp;
 
 const STREAMS: [&str; 3] = ["a", "b", "c"];
 
@@ -234,7 +235,7 @@ impl World {
             }
             Op::Park(n) => {
                 if let Some((lease, position)) = self.pick(n) {
-                    assert!(self.book.park(lease, "why", 0));
+                    assert!(self.book.park(lease, "why", Timestamp::from_nanos(0)));
                     // Those before it in its stream are not settled: parked from the first one.
                     let stream = self.event(position).stream;
                     let first = self.positions().find(|(at, event)| {
@@ -251,7 +252,9 @@ impl World {
                 self.parked_moves_on();
             }
             Op::DropParked(stream) => {
-                if let Some(position) = self.book.drop_parked(STREAMS[stream], "why", 0) {
+                if let Some(position) =
+                    self.book.drop_parked(STREAMS[stream], "why", Timestamp::from_nanos(0))
+                {
                     assert!(
                         self.is.parked.contains_key(&stream) && !self.is.done.contains(&position)
                     );
@@ -292,8 +295,8 @@ impl World {
     fn drain(&mut self) {
         self.now += 1000;
         self.scan(usize::MAX / 2);
-        for stream in 0..STREAMS.len() {
-            self.book.replay(STREAMS[stream]);
+        for stream in STREAMS {
+            self.book.replay(stream);
         }
         for _ in 0..=self.events.len() {
             self.take(3);

@@ -14,7 +14,9 @@ use super::status::{self, SubscriptionStatus};
 use crate::planted::{self, Bug};
 use crate::sourcing::{Store, Tail};
 use crate::sync::{Condvar, Instant, Mutex};
-use crate::{Batch, Committed, Durability, Error, OwnedEvent, Result as StoreResult, Start};
+use crate::{
+    Batch, Committed, Durability, Error, OwnedEvent, Result as StoreResult, Start, Timestamp,
+};
 
 pub(super) type Result<T> = std::result::Result<T, SubscriptionError>;
 
@@ -73,12 +75,40 @@ pub(super) struct Core {
     pub(super) exclusive: bool,
     /// What the book's times count from.
     begin: Instant,
+    /// Set when it is gone and has written its last.
+    gone: Arc<Gone>,
 }
 
-/// Nanoseconds since 1970 by the system's clock.
-pub(super) fn now_nanos() -> i64 {
+/// Tells when a subscription has written its last, and another opening may read where it is.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    is: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gone {
+    pub(super) fn wait(&self) {
+        let mut is = self.is.lock();
+        while !*is {
+            self.changed.wait(&mut is);
+        }
+    }
+
+    fn set(&self) {
+        *self.is.lock() = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The end of the sleep that begins now, if that is a time.
+fn slice() -> Option<Instant> {
+    Instant::now().checked_add(SLICE)
+}
+
+/// The system's clock.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 impl Core {
@@ -97,7 +127,16 @@ impl Core {
         let state = State { book, tail: Some(tail), turn: 0, members, ended, unsaved };
         let (name, options) = (name.to_owned(), options.clone());
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok(Self { store, name, options, state, changed, exclusive, begin: Instant::now() })
+        Ok(Self {
+            store,
+            name,
+            options,
+            state,
+            changed,
+            exclusive,
+            begin: Instant::now(),
+            gone: Arc::default(),
+        })
     }
 
     fn now(&self) -> Duration {
@@ -116,11 +155,16 @@ impl Core {
         }
     }
 
+    /// What was delivered is answered for also when nothing more is delivered.
+    fn there(&self, state: &State) -> Result<()> {
+        match state.ended {
+            Some(Ended::Deleted) => self.running(state),
+            Some(Ended::Stopped(..)) | None => Ok(()),
+        }
+    }
+
     /// Reads on, as far as there is room. Says whether there was something.
     fn pump(&self, state: &mut State) -> Result<bool> {
-        for (stream, from) in state.book.to_load() {
-            self.load_parked(state, &stream, from)?;
-        }
         let room = self.options.window.saturating_sub(state.book.held());
         let State { book, tail: Some(tail), unsaved, .. } = state else { return Ok(false) };
         if room == 0 {
@@ -170,9 +214,14 @@ impl Core {
         loop {
             let mut state = self.state.lock();
             self.running(&state)?;
-            let more = self.pump(&mut state)?;
+            for (stream, from) in state.book.to_load() {
+                self.load_parked(&mut state, &stream, from)?;
+            }
             self.save_if_due(&mut state)?;
+            // What is in memory comes first: looking at the log has its price.
+            let mut more = state.book.held() < max && self.pump(&mut state)?;
             let taken = self.take(&mut state, max, accepts);
+            more = more || (taken.is_empty() && self.pump(&mut state)?);
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             if !taken.is_empty() || (late && !more) {
                 return Ok(taken);
@@ -180,14 +229,14 @@ impl Core {
             if more {
                 continue;
             }
-            let slice = Instant::now() + SLICE;
             let due = {
                 let State { book, members, .. } = &*state;
                 book.next_due(&|stream| accepts(members, stream))
             };
             let due = due.and_then(|due| self.begin.checked_add(due));
             let due = due.filter(|due| *due > Instant::now());
-            let until = deadline.into_iter().chain(due).fold(slice, Instant::min);
+            let until = [slice(), deadline, due].into_iter().flatten().min();
+            let until = until.unwrap_or_else(Instant::now);
             let full = state.book.held() >= self.options.window;
             let Some(mut tail) = (if full { None } else { state.tail.take() }) else {
                 self.changed.wait_until(&mut state, until);
@@ -245,7 +294,7 @@ impl Core {
 
     pub(super) fn ack(&self, lease: u64, position: u64) -> Result<()> {
         let mut state = self.state.lock();
-        self.running(&state)?;
+        self.there(&state)?;
         let leases = self.settle(&mut state, &[(lease, position)])?;
         state.book.go_on(&leases);
         self.moved(&mut state, 1);
@@ -256,18 +305,18 @@ impl Core {
         let event = event.as_event();
         let (position, stream) = (event.position(), event.stream());
         let mut state = self.state.lock();
-        self.running(&state)?;
+        self.there(&state)?;
         let done = match nack {
             Nack::Retry(after) => {
                 let not_before = self.now().saturating_add(after);
                 state.book.retry(lease, not_before)
             }
             Nack::Park(reason) if self.may_park(&state, stream) => {
-                state.book.park(lease, reason, now_nanos())
+                state.book.park(lease, reason, now())
             }
             Nack::Skip(reason) => {
                 let leases = self.settle(&mut state, &[(lease, position)])?;
-                state.book.skipped(stream, position, reason, now_nanos());
+                state.book.skipped(stream, position, reason, now());
                 state.book.go_on(&leases);
                 true
             }
@@ -309,7 +358,7 @@ impl Core {
     ) -> Result<Committed> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        self.running(state)?;
+        self.there(state)?;
         let before = state.book.marks().clone();
         let leases = self.settle(state, deliveries)?;
         let apart = planted::active(Bug::AckOutsideBatch);
@@ -429,8 +478,8 @@ impl Core {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);
             }
-            let slice = Instant::now() + SLICE;
-            self.changed.wait_until(&mut state, deadline.map_or(slice, |at| at.min(slice)));
+            let until = [slice(), deadline].into_iter().flatten().min();
+            self.changed.wait_until(&mut state, until.unwrap_or_else(Instant::now));
         }
     }
 
@@ -439,7 +488,7 @@ impl Core {
         let mut state = self.state.lock();
         self.running(&state)?;
         let found = match skip {
-            Some(reason) => state.book.drop_parked(stream, reason, now_nanos()).is_some(),
+            Some(reason) => state.book.drop_parked(stream, reason, now()).is_some(),
             None => state.book.replay(stream),
         };
         if !found {
@@ -464,6 +513,10 @@ impl Core {
         state.unsaved = Unsaved { checkpoint: state.book.checkpoint(), ..Unsaved::default() };
         self.changed.notify_all();
         Ok(())
+    }
+
+    pub(super) fn gone(&self) -> Arc<Gone> {
+        Arc::clone(&self.gone)
     }
 
     pub(super) fn filter(&self) -> String {
@@ -496,5 +549,7 @@ impl Drop for Core {
             // Who wants to know calls `save`.
             drop(self.save(&mut state, Durability::Buffered));
         }
+        drop(state);
+        self.gone.set();
     }
 }

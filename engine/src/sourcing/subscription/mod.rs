@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use self::core::{Core, Result};
+use self::core::{Core, Gone, Result};
 use self::saved::{Marks, Saved};
 use crate::sourcing::Store;
 use crate::sync::{Instant, Mutex, thread};
@@ -39,11 +39,25 @@ pub use self::status::{ParkedStream, SubscriptionStatus};
 /// Longest name of a subscription, in bytes. The shortest has one byte.
 const NAME_BYTES: usize = 255;
 
+/// Subscriptions that are open or were, by name, and whether those have written their last.
+type Open = HashMap<String, (Weak<Core>, Arc<Gone>)>;
+
 /// The open subscriptions of one store.
 #[derive(Debug)]
 struct Registry {
     store: Arc<dyn Store>,
-    open: Mutex<HashMap<String, Weak<Core>>>,
+    open: Mutex<Open>,
+}
+
+/// The open subscription of a name. If one is just going, waits until it has written its last:
+/// else an older place could come after a newer one.
+fn open_in(open: &Open, name: &str) -> Option<Arc<Core>> {
+    let (core, gone) = open.get(name)?;
+    let core = core.upgrade();
+    if core.is_none() {
+        gone.wait();
+    }
+    core.filter(|core| !core.is_deleted())
 }
 
 /// All registries of this process, by the address of their store, which each keeps alive.
@@ -126,9 +140,7 @@ impl Subscriptions {
             let same = stored == given;
             if same { Ok(()) } else { Err(SubscriptionError::OtherFilter { name, stored, given }) }
         };
-        if let Some(core) = open.get(name).and_then(Weak::upgrade)
-            && !core.is_deleted()
-        {
+        if let Some(core) = open_in(&open, name) {
             if exclusive || core.exclusive {
                 return Err(SubscriptionError::InUse { name: name.to_owned() });
             }
@@ -149,8 +161,7 @@ impl Subscriptions {
             }
         };
         let core = Arc::new(Core::new(Arc::clone(store), name, options, marks, exclusive)?);
-        open.retain(|_, core| core.strong_count() > 0);
-        open.insert(name.to_owned(), Arc::downgrade(&core));
+        open.insert(name.to_owned(), (Arc::downgrade(&core), core.gone()));
         Ok(self.handle(core))
     }
 
@@ -163,7 +174,7 @@ impl Subscriptions {
     }
 
     fn opened(&self, name: &str) -> Option<Arc<Core>> {
-        self.registry.open.lock().get(name).and_then(Weak::upgrade)
+        open_in(&self.registry.open.lock(), name)
     }
 
     /// How far a subscription is, open or not.
@@ -173,7 +184,7 @@ impl Subscriptions {
     /// says.
     pub fn status(&self, name: &str) -> Result<SubscriptionStatus> {
         let store = &*self.registry.store;
-        if let Some(core) = self.opened(name).filter(|core| !core.is_deleted()) {
+        if let Some(core) = self.opened(name) {
             return core.status();
         }
         let missing = || SubscriptionError::NotFound { name: name.to_owned() };
@@ -231,7 +242,7 @@ impl Subscriptions {
     /// Those of [`status`](Self::status), and of starting there.
     pub fn reset(&self, name: &str, start: Start) -> Result<()> {
         let open = self.registry.open.lock();
-        if let Some(core) = open.get(name).and_then(Weak::upgrade) {
+        if let Some(core) = open_in(&open, name) {
             return core.restart(start);
         }
         let store = &*self.registry.store;
@@ -248,8 +259,8 @@ impl Subscriptions {
     /// # Errors
     /// [`SubscriptionError::NotFound`], and what the store says.
     pub fn delete(&self, name: &str) -> Result<()> {
-        let mut open = self.registry.open.lock();
-        if let Some(core) = open.remove(name).and_then(|core| core.upgrade()) {
+        let open = self.registry.open.lock();
+        if let Some(core) = open_in(&open, name) {
             return core.delete();
         }
         let store = &*self.registry.store;

@@ -31,7 +31,7 @@ impl Default for SubscriptionOptions {
             filter: Filter::new(),
             start: Start::Beginning,
             window: 1024,
-            parked_streams: 1000,
+            parked_streams: 100,
             save_every: 256,
             save_after: Duration::from_secs(1),
         }
@@ -66,7 +66,7 @@ impl SubscriptionOptions {
     }
 
     /// How many streams may be parked. The next one stops the subscription: then it is not the
-    /// events but the handler. Default: 1,000.
+    /// events but the handler. Each is some hundred bytes of every save. Default: 100.
     pub const fn parked_streams(mut self, streams: usize) -> Self {
         self.parked_streams = streams;
         self

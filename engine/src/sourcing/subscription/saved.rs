@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
 use crate::planted::{self, Bug};
 
 /// What the names of these states start with.
@@ -31,7 +32,10 @@ pub(super) const SCHEMA: u32 = 1;
 const FORMAT: u32 = 1;
 
 /// How many of the events that were skipped are kept by name.
-const SKIPPED_KEPT: usize = 64;
+const SKIPPED_KEPT: usize = 16;
+
+/// How much of a reason is kept, in bytes: every save writes all of them.
+const REASON_BYTES: usize = 500;
 
 /// How far a subscription is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +60,8 @@ pub(super) struct Parked {
     pub(super) version: u64,
     pub(super) attempts: u32,
     pub(super) reason: String,
-    /// When, in nanoseconds since 1970.
-    pub(super) at: i64,
+    #[serde(with = "nanos")]
+    pub(super) at: Timestamp,
     #[serde(default)]
     pub(super) replaying: bool,
     /// Whether all of it up to what was scanned is in memory.
@@ -83,8 +87,30 @@ pub struct Skip {
     pub stream: String,
     /// Why, in the words of who skipped it.
     pub reason: String,
-    /// When, in nanoseconds since 1970.
-    pub at: i64,
+    /// When it was skipped.
+    #[serde(rename = "at", with = "nanos")]
+    pub skipped_at: Timestamp,
+}
+
+/// Times are kept in nanoseconds since 1970.
+mod nanos {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::Timestamp;
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        at.as_nanos().serialize(to)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_nanos)
+    }
+}
+
+/// A reason as it is kept: the beginning of a long one.
+pub(super) fn kept(reason: &str) -> String {
+    let end = reason.floor_char_boundary(REASON_BYTES);
+    reason.get(..end).unwrap_or(reason).to_owned()
 }
 
 impl Skips {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::core::{Result, now_nanos};
+use super::core::{Result, now};
 use super::error::SubscriptionError;
 use super::saved::{Marks, PREFIX, SCHEMA, Saved, Skip, Unreadable};
 use crate::sourcing::{Store, StoreReader, Tail};
@@ -28,7 +28,7 @@ pub struct SubscriptionStatus {
     pub parked: Vec<ParkedStream>,
     /// How many events were skipped.
     pub skipped: u64,
-    /// The last 64 of them, the newest last.
+    /// The last 16 of them, the newest last.
     pub last_skipped: Vec<Skip>,
     /// How many events are in somebody's hands, if it is open here.
     pub in_flight: usize,
@@ -130,7 +130,7 @@ pub(super) fn of(
         version: parked.version,
         attempts: parked.attempts,
         reason: parked.reason.clone(),
-        parked_at: Timestamp::from_nanos(parked.at),
+        parked_at: parked.at,
         replaying: parked.replaying,
     });
     Ok(SubscriptionStatus {
@@ -155,6 +155,6 @@ fn lag_time(store: &dyn StoreReader, checkpoint: u64, head: u64) -> Result<Durat
     let mut recorded = None;
     let mut tail = store.tail(Start::After(checkpoint), &Filter::new())?;
     tail.poll(1, &mut |event| recorded = Some(event.recorded_at().as_nanos()))?;
-    let nanos = recorded.map_or(0, |at| now_nanos().saturating_sub(at).max(0));
+    let nanos = recorded.map_or(0, |at| now().as_nanos().saturating_sub(at).max(0));
     Ok(Duration::from_nanos(nanos.unsigned_abs()))
 }
