@@ -2,22 +2,26 @@
 //! without annals. They stand beside the floors that keep less.
 //!
 //! ```text
-//! batch    0     4       8        12   16               24     32
-//! head 48  | CRC | bytes | events | 0  | first position | time | 0
+//! batch    0     8       12       16               24     32
+//! head 48  | CRC | bytes | events | first position | time | 0
 //!
-//! event    0     4             8             12   16         24        32
-//! head 40  | CRC | payload len | payload CRC | 0  | position | version | time
+//! event    0     8             12            16         24        32
+//! head 40  | CRC | payload len | payload CRC | position | version | time
 //!
 //! payload  0    16           18         19  20
 //!          | id | stream len | type len | 0 | stream | type | data | zeros to a multiple of 8
 //! ```
 //!
+//! A head's CRC, a CRC-32 in eight bytes, covers what is behind it: whole steps of eight.
+//!
 //! * here: a call's records, made before anything is locked; how they are laid out
 //! * [`append`]: numbers, heads, tables in memory, a buffer in front of a device
 //! * [`read`]: a walk over all of them, and the records of one stream
+//! * `sum`: CRCs of heads
 
 pub mod append;
 pub mod read;
+mod sum;
 
 use std::time::SystemTime;
 
@@ -111,21 +115,21 @@ impl Batch {
         // One clock reading serves the whole call.
         let time = u64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_nanos())?.to_le_bytes();
         let mut head = [0; BATCH_HEAD];
-        set(&mut head, 4, &u32::try_from(self.len() - BATCH_HEAD)?.to_le_bytes());
-        set(&mut head, 8, &u32::try_from(self.records.len())?.to_le_bytes());
+        set(&mut head, 8, &u32::try_from(self.len() - BATCH_HEAD)?.to_le_bytes());
+        set(&mut head, 12, &u32::try_from(self.records.len())?.to_le_bytes());
         set(&mut head, 16, &first_position.to_le_bytes());
         set(&mut head, 24, &time);
-        sum(&mut head);
+        seal(&mut head);
         out.extend_from_slice(&head);
         let mut start = 0;
         for (number, record) in (0..).zip(&self.records) {
             let mut head = [0; EVENT_HEAD];
-            set(&mut head, 4, &record.len.to_le_bytes());
-            set(&mut head, 8, &record.crc.to_le_bytes());
+            set(&mut head, 8, &record.len.to_le_bytes());
+            set(&mut head, 12, &record.crc.to_le_bytes());
             set(&mut head, 16, &(first_position + number).to_le_bytes());
             set(&mut head, 24, &version_of(number).to_le_bytes());
             set(&mut head, 32, &time);
-            sum(&mut head);
+            seal(&mut head);
             out.extend_from_slice(&head);
             out.extend_from_slice(self.payloads.get(start..record.end).unwrap_or_default());
             start = record.end;
@@ -148,9 +152,9 @@ fn set<const HEAD: usize, const FIELD: usize>(
 
 /// Puts the CRC of a head in front of it.
 #[inline]
-fn sum<const HEAD: usize>(head: &mut [u8; HEAD]) {
+fn seal<const HEAD: usize>(head: &mut [u8; HEAD]) {
     if let Some((crc, rest)) = head.split_first_chunk_mut() {
-        *crc = crc32fast::hash(rest).to_le_bytes();
+        *crc = u64::from(sum::crc(rest)).to_le_bytes();
     }
 }
 

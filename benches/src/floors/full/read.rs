@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
 
-use super::{ALIGN, BATCH_HEAD, Batch, EVENT_HEAD, ID_BYTES};
+use super::{ALIGN, BATCH_HEAD, Batch, EVENT_HEAD, ID_BYTES, sum};
 use crate::Result;
 use crate::floors::map::{self, Mmap};
 use crate::workload::{EVENT_TYPE, Workload};
@@ -143,7 +143,6 @@ fn event_at(bytes: &[u8], at: usize) -> Result<(Event<'_>, usize)> {
     let mut head = head::<EVENT_HEAD>(bytes, at)?;
     let len = usize::try_from(u32::from_le_bytes(take(&mut head)))?;
     let crc = u32::from_le_bytes(take(&mut head));
-    let _zero: [u8; 4] = take(&mut head);
     let position = u64::from_le_bytes(take(&mut head));
     let version = u64::from_le_bytes(take(&mut head));
     let behind = bytes.get(at + EVENT_HEAD..).unwrap_or_default();
@@ -156,9 +155,11 @@ fn event_at(bytes: &[u8], at: usize) -> Result<(Event<'_>, usize)> {
     let id = u128::from_le_bytes(take::<ID_BYTES>(&mut rest));
     let stream_len = usize::from(u16::from_le_bytes(take(&mut rest)));
     let [type_len, _] = take(&mut rest);
-    let (stream, rest) = rest.split_at_checked(stream_len).ok_or("a name is cut off")?;
-    let (event_type, data) = rest.split_at_checked(type_len.into()).ok_or("a name is cut off")?;
-    let (stream, event_type) = (std::str::from_utf8(stream)?, std::str::from_utf8(event_type)?);
+    let names = stream_len + usize::from(type_len);
+    let (names, data) = rest.split_at_checked(names).ok_or("a name is cut off")?;
+    // One look at both.
+    let names = std::str::from_utf8(names)?;
+    let (stream, event_type) = names.split_at_checked(stream_len).ok_or("a name is no text")?;
     let event = Event { position, version, id, stream, event_type, data };
     Ok((event, EVENT_HEAD + padded))
 }
@@ -169,7 +170,7 @@ fn head<const LEN: usize>(bytes: &[u8], at: usize) -> Result<&[u8]> {
     let head: Option<&[u8; LEN]> = bytes.get(at..).and_then(<[u8]>::first_chunk);
     let (crc, fields) =
         head.and_then(|head| head.split_first_chunk()).ok_or("a head is cut off")?;
-    if crc32fast::hash(fields) != u32::from_le_bytes(*crc) {
+    if u64::from(sum::crc(fields)) != u64::from_le_bytes(*crc) {
         return Err("a head's checksum does not hold".into());
     }
     Ok(fields)
