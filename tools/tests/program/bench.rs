@@ -79,7 +79,7 @@ fn every_part_is_measured_and_drawn_again_from_its_data() {
         of_kind(lines, "row").iter().map(|row| row["threads"].clone()).collect()
     };
     assert_eq!(works(&both), works(&lines), "more rounds of the same works");
-    let other = room.write("other", &fs::read_to_string(&data).unwrap().replace("cores", "dice"));
+    let other = room.write("other", fs::read_to_string(&data).unwrap().replace("cores", "dice"));
     let mixed = annals(["bench", "--from", &data, &other]).ends_with(2);
     mixed.says(&["it does not go with the files before it: machine"]);
     for word in ["floor", "annals", "ratio", "spread", "p50", "p99", "Opening a log", "Medians"] {
