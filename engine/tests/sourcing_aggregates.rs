@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use account::{Account, Command, Failure, TooLittle, log, pay_in};
 use annals::sourcing::{AsOf, Context, Repository, SnapshotPolicy, Store, Versioned};
-use annals::{Batch, Error, Expected, Log, NewEvent, Timestamp};
+use annals::{Batch, Error, Expected, Filter, Log, NewEvent, Timestamp};
 
 fn accounts(log: &Arc<Log>) -> Repository<Account> {
     Repository::new(log.clone())
@@ -235,6 +235,21 @@ fn cause_correlation_and_metadata_are_noted_on_every_event_without_being_asked()
     accounts.update(1, Command::PayIn(1)).unwrap();
     let plain = log.read("account-1").backward().limit(1).collect().unwrap();
     assert_eq!((plain[0].as_event().correlation(), plain[0].as_event().caused_by()), (None, None));
+}
+
+#[test]
+fn events_carry_the_tags_that_the_state_after_them_gives() {
+    let log = log();
+    let accounts = accounts(&log);
+    accounts.save(1, Command::Open).unwrap();
+    accounts.update(1, Command::PayIn(5)).unwrap();
+    accounts.update(1, Command::PayIn(2)).unwrap();
+    let versions = |tag: &str| {
+        let found = log.read_all().filter(Filter::new().tag(tag)).collect().unwrap();
+        found.iter().map(|event| event.as_event().version()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions("payment"), [2, 3]);
+    assert_eq!((versions("balance:5"), versions("balance:7")), (vec![2], vec![3]));
 }
 
 #[test]

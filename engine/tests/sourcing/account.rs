@@ -81,6 +81,13 @@ impl Aggregate for Account {
             }
         }
     }
+
+    fn tags(&self, event: &AccountEvent) -> Vec<String> {
+        match event {
+            AccountEvent::Opened => vec![],
+            _ => vec!["payment".to_owned(), format!("balance:{}", self.cents)],
+        }
+    }
 }
 
 pub(crate) fn log() -> Arc<Log> {

@@ -80,18 +80,23 @@ impl<A: Aggregate> Repository<A> {
         folded: &mut Folded<A>,
         events: &[A::Event],
     ) -> Result<(), RepositoryError<A::Error>> {
-        let encoded = events.iter().map(EventEnum::encode).collect::<Result<Vec<_>, _>>()?;
-        let new = encoded.iter().map(|event| self.context.note(event.as_new()));
-        batch.write(stream, Expected::Exact(folded.version), new);
-        if folded.version == 0 {
+        let before = folded.version;
+        let mut new = Vec::with_capacity(events.len());
+        for event in events {
+            folded.state.apply(event);
+            folded.version += 1;
+            new.push((event.encode()?, folded.state.tags(event)));
+        }
+        let new = new.iter().map(|(event, tags)| {
+            let event = self.context.note(event.as_new());
+            tags.iter().fold(event, |event, tag| event.tag(tag))
+        });
+        batch.write(stream, Expected::Exact(before), new);
+        if before == 0 {
             // Nobody made it under another category meanwhile.
             for category in [A::CATEGORY].iter().chain(A::FORMER_CATEGORIES) {
                 batch.expect(&StreamName::new(category, stream.id())?, Expected::NoStream);
             }
-        }
-        for event in events {
-            folded.state.apply(event);
-            folded.version += 1;
         }
         self.add_due(batch, stream, folded);
         Ok(())

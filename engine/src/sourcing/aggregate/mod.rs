@@ -61,4 +61,10 @@ pub trait Aggregate: Default + Clone + Serialize + DeserializeOwned + 'static {
 
     /// Changes the state by what happened. It cannot refuse: it happened.
     fn apply(&mut self, event: &Self::Event);
+
+    /// [Tags](crate::NewEvent::tag) for an event that is to be appended, by the state after it:
+    /// what readers can ask for it by, such as `customer:9`. None, if not said.
+    fn tags(&self, _event: &Self::Event) -> Vec<String> {
+        Vec::new()
+    }
 }
