@@ -27,6 +27,9 @@ const STREAMS: u64 = 5;
 /// What the child is told by.
 const CHILD: &str = "ANNALS_KILLED_CHILD";
 
+/// Whether it waits to be killed when it has done what it may.
+const WAITS: &str = "ANNALS_KILLED_WAITS";
+
 /// Whether its checkpoints are ahead of its acknowledgements.
 const PLANTED: &str = "ANNALS_KILLED_PLANTED";
 
@@ -54,7 +57,7 @@ fn options() -> SubscriptionOptions {
 fn write(log: &Log, writer: u64) {
     let versions = (0..STREAMS).map(|n| log.version(&stream(writer, n)).unwrap());
     let begin: u64 = versions.sum();
-    let of_this_life = events() / kills().max(1) * 5 / 4 + 10;
+    let of_this_life = events().div_ceil(kills().max(1));
     for n in begin..events().min(begin + of_this_life) {
         let (id, text) = (Uuid::from_u128(u128::from(writer) << 64 | u128::from(n)), n.to_string());
         let event = NewEvent::new("T").id(id).json(&text);
@@ -66,12 +69,13 @@ fn write(log: &Log, writer: u64) {
 
 /// Writes down what is delivered, each before it is acknowledged.
 fn follow(consumer: &Consumer, mut file: File, done: &AtomicBool) {
+    let pause_every = if std::env::var_os(PLANTED).is_some() { 1 } else { 8 };
     loop {
         let last = done.load(Ordering::SeqCst);
         let handled = consumer.catch_up(OnFailure::stop(), |delivery| {
             let event = delivery.event();
             // Slower than the writers: there is always something that was read and not handled.
-            if event.version().is_multiple_of(8) {
+            if event.version().is_multiple_of(pause_every) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             let line = format!("{} {}\n", event.stream(), event.version());
@@ -126,6 +130,9 @@ fn a_child_of_the_test_that_kills() {
             annals::planted::plant_process(annals::planted::Bug::CheckpointAheadOfAcks);
         }
         let all = life(Path::new(&directory));
+        if !all && std::env::var_os(WAITS).is_some() {
+            std::thread::sleep(Duration::from_secs(60));
+        }
         std::process::exit(if all { 3 } else { 4 });
     }
 }
@@ -133,8 +140,10 @@ fn a_child_of_the_test_that_kills() {
 /// Kills it after a while, unless it ends by itself. Returns its exit code.
 fn kill_after(directory: &Path, time: Option<Duration>, planted: bool) -> Option<i32> {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    if planted {
-        command.env(PLANTED, "1");
+    for (set, name) in [(planted, PLANTED), (time.is_some(), WAITS)] {
+        if set {
+            command.env(name, "1");
+        }
     }
     let mut child = command
         .args(["killed::a_child_of_the_test_that_kills", "--exact", "--nocapture"])
