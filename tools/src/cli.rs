@@ -1,6 +1,7 @@
 //! The command line: names, arguments and their help. No behaviour.
 
 mod bench;
+mod sourcing;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 use crate::time;
 
 pub(crate) use bench::{Bench, BenchChild};
+pub(crate) use sourcing::{History, Parked, Trace};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -62,6 +64,42 @@ pub(crate) enum Command {
     Streams(Streams),
     /// Print the newest snapshot of a stream.
     Snapshot(Snapshot),
+    /// Print one stream as a story: who did what, why, and what changed.
+    ///
+    /// The data of each event is compared with the state so far: an object of all fields that
+    /// earlier events of the stream named, each with the last value. So `+` is a field that
+    /// was not there, `~` one with another value, `-` one that is gone. A field that an event
+    /// does not name stays as it was; null takes it away. An object in a field replaces the
+    /// one before it, and both are compared in parts (`address.city`). Only data that is a
+    /// JSON object has fields; of other data the size is told, and it changes no field. Who
+    /// did it is what metadata has as `actor`, `user`, `user_id`, `author`, `by` or
+    /// `principal`, if it is a JSON object.
+    History(History),
+    /// Print all events of a correlation, each below its cause.
+    ///
+    /// In commit order, and as a tree where the cause of an event is the id of an earlier one
+    /// of the same correlation; others stand at the margin. Behind each is how long after its
+    /// cause it occurred. With `--json` in commit order, with `depth` and `cause`, the
+    /// position of that event. Holds what it prints in memory.
+    Trace(Trace),
+    /// List subscriptions: how far each is, what is parked and skipped.
+    ///
+    /// What lies behind is all that was appended since, whether or not it matches the filter,
+    /// and the time is the age of the first of it. Also while another process writes: what
+    /// that process did not save yet, by default up to a second of work, counts as not done.
+    Subscriptions(OneLog),
+    /// List the streams that a subscription has parked; deliver or drop what they wait at.
+    ///
+    /// A stream is parked at an event that could not be handled, and its later events wait
+    /// behind that one. `--replay` and `--drop` handle no event themselves: that is up to the
+    /// program that has the subscription. They note in the log, durably, that the stream is
+    /// to be delivered again, from the parked event on or, with `--drop`, from the one after
+    /// it, which counts as skipped; the program does so when it opens the subscription next
+    /// and consumes it. Until then the stream is listed as to be delivered again. Both need to
+    /// write the log, which one process can at a time: while the program runs, it has to do
+    /// it itself (`Subscription::replay`, `Subscription::drop_parked`). The exit code is 1 if
+    /// there is no such subscription, or a stream that was named is not parked there.
+    Parked(Parked),
     /// Print how much is in the log, and how it was last closed.
     Stat(OneLog),
     /// Read everything and check it; never writes.
