@@ -226,6 +226,6 @@ mod tests {
         let events = [r#"{"a":1}"#, "[1]", "", "{", "\u{ff}", r#"{"a":2}"#];
         assert_eq!(story(&events), ["a New >1", "-", "-", "-", "-", "a Changed 1>2"]);
         let deep = format!("{}1{}", r#"{"a":"#.repeat(5000), "}".repeat(5000));
-        assert_eq!(story(&[&deep])[0].len(), deep.len() - 4);
+        assert_eq!(story(&[&deep])[0].len(), deep.len() + 1);
     }
 }
