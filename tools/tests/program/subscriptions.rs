@@ -109,7 +109,7 @@ fn stat_tells_how_far_subscriptions_are() {
 fn subscriptions_are_seen_while_their_program_runs() {
     let room = Room::new();
     let (log, subscriptions) = open(&room);
-    append(&log, &["order-1", "order-2", "order-1"]);
+    append(&log, &["order-1", "order-2", "order-3"]);
     let mail = subscriptions.open("mail", &saving()).unwrap();
     let consumer = mail.consumer();
     let lag = || annals(["subscriptions", &room.log(), "--json"]).fine().object();
