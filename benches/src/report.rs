@@ -10,22 +10,31 @@ use crate::measure::{Figure, NOISY, Pairs, Turn, median, range};
 use crate::rows::Row;
 use crate::rows::bar::{Verdict, bytes_text, rate_text, time_text};
 
-const COLUMNS: [(&str, usize); 8] = [
+const COLUMNS: [(&str, usize); 10] = [
     ("work", 57),
     ("floor", 9),
     ("annals", 9),
     ("ratio", 5),
     ("spread", 23),
+    ("full floor", 10),
+    ("to it", 5),
     ("p99: floor / annals", 27),
     ("bar", 46),
     ("verdict", 53),
 ];
 
-/// Writes the head of the table.
+/// Writes what a full floor is, and the head of the table.
 ///
 /// # Errors
 /// If `out` cannot be written.
 pub fn head(out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "The floor is the least that the device, the memory or the scheduler must do. The full \
+         floor is the least of a log that keeps what annals keeps: ids that are there once, \
+         positions, versions, times, CRCs of heads and payloads, and tables in memory by id, \
+         stream, type and category; nothing of annals is in it.\n"
+    )?;
     line(out, &COLUMNS.map(|(name, _)| name.to_owned()))?;
     let rules = COLUMNS.map(|(_, width)| "-".repeat(width));
     line(out, &rules)
@@ -34,8 +43,8 @@ pub fn head(out: &mut impl Write) -> io::Result<()> {
 /// What the columns are, to stand below the table.
 pub fn legend(rounds: usize) -> String {
     format!(
-        "Medians of {rounds} turns each (of fewer, where a turn is long), floor and annals in \
-         turns; ratio and spread are of the pairs. p50 of single calls where the figure is a \
+        "Medians of {rounds} turns each (of fewer, where a turn is long), floors and annals in \
+         turns; ratios and spread are of the pairs, the spread of those to the floor. p50 of single calls where the figure is a \
          time. Noisy: the turns of one side differ by more than {NOISY:.2} times, and the row \
          should be run again on a quieter machine; the factor stands there."
     )
@@ -57,12 +66,18 @@ pub fn row(out: &mut impl Write, row: &Row, pairs: &Pairs) -> io::Result<()> {
     if !verdict.is_empty() && unrest > NOISY {
         verdict.push_str(" (noisy)");
     }
+    let (full, to_full) = match median(&pairs.ratios_to_full(|turn| row.figure.of(turn))) {
+        ratio if ratio.is_nan() => Default::default(),
+        ratio => (figure(&pairs.full), format!("{ratio:.2}")),
+    };
     let cells = [
         format!("{} {}", row.name, row.title),
         figure(&pairs.floor),
         figure(&pairs.annals),
         format!("{:.2}", median(&ratios)),
         format!("{least:.2}–{most:.2}{noisy}"),
+        full,
+        to_full,
         details(row, pairs),
         row.bars.iter().map(|bar| bar.text()).collect::<Vec<_>>().join("; "),
         verdict,
@@ -95,6 +110,8 @@ pub fn json(row: &Row, pairs: &Pairs) -> Value {
         json!({ "bar": bar.text(), "met": met, "missed_by": missed_by })
     });
     let ratios = pairs.ratios_of(|turn| row.figure.of(turn));
+    // What is not a number is null.
+    let full_ratios = pairs.ratios_to_full(|turn| row.figure.of(turn));
     json!({
         "name": row.name,
         "title": row.title,
@@ -107,11 +124,15 @@ pub fn json(row: &Row, pairs: &Pairs) -> Value {
         "annals": median_of(&pairs.annals, |turn| row.figure.of(turn)),
         "ratio": median(&ratios),
         "ratios": ratios,
+        "full_floor": median_of(&pairs.full, |turn| row.figure.of(turn)),
+        "ratio_to_full_floor": median(&full_ratios),
+        "ratios_to_full_floor": full_ratios,
         "unrest": pairs.unrest(row.figure),
         "noisy": pairs.unrest(row.figure) > NOISY,
         "bars": bars.collect::<Vec<_>>(),
         "turns": {
             "floor": turns(&pairs.floor),
+            "full_floor": turns(&pairs.full),
             "annals": turns(&pairs.annals),
             "beside": turns(&pairs.beside),
         },
@@ -166,7 +187,7 @@ mod tests {
         Pairs {
             floor: vec![turn(2_000_000, 2), turn(2_000_000, 2), turn(2_000_000, 2)],
             annals: vec![turn(1_800_000, 3), turn(1_700_000, 3), turn(1_900_000, 3)],
-            beside: Vec::new(),
+            ..Pairs::default()
         }
     }
 
@@ -187,6 +208,28 @@ mod tests {
         let mut out = Vec::new();
         row(&mut out, &named("w1")[0], &noisy).unwrap();
         assert!(String::from_utf8(out).unwrap().contains("noisy: 2."));
+    }
+
+    #[test]
+    fn a_full_floor_stands_beside_the_floor_where_there_is_one() {
+        let cells = |pairs: &Pairs| {
+            let mut out = Vec::new();
+            row(&mut out, &named("w3")[0], pairs).unwrap();
+            let line = String::from_utf8(out).unwrap();
+            let cells: Vec<_> = line.split('|').map(|cell| cell.trim().to_owned()).collect();
+            assert_eq!(cells.len(), COLUMNS.len() + 2);
+            (cells[6].clone(), cells[7].clone())
+        };
+        let mut with = pairs();
+        assert_eq!(cells(&with), (String::new(), String::new()));
+        assert!(json(&named("w3")[0], &with)["full_floor"].is_null());
+        with.full = with.annals.iter().map(|turn| Turn::of_rate(turn.rate * 1.25)).collect();
+        assert_eq!(cells(&with), ("2.25 M/s".to_owned(), "0.80".to_owned()));
+        let value = json(&named("w3")[0], &with);
+        assert_eq!(
+            (&value["full_floor"], &value["ratio_to_full_floor"]),
+            (&2_250_000.0.into(), &0.8.into())
+        );
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::Path;
 use annals_benches::rows::{ROWS, Setting, Size};
 use annals_benches::workload::Workload;
 
+/// The rows with a floor that keeps what annals keeps.
+const FULL: [&str; 9] = ["w1b", "w2t", "w3", "w3b", "w3w", "w3e-w", "w3e-b", "w4", "w5"];
+
 #[test]
 fn every_row_runs_and_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
@@ -19,6 +22,9 @@ fn every_row_runs_and_leaves_nothing_behind() {
         let pairs = row.run(setting).unwrap_or_else(|error| panic!("{}: {error}", row.name));
         let ratios = pairs.ratios_of(|turn| row.figure.of(turn));
         assert!(!ratios.is_empty() && ratios.iter().all(|ratio| *ratio > 0.0), "{}", row.name);
+        let to_full = pairs.ratios_to_full(|turn| row.figure.of(turn));
+        assert_eq!(to_full.is_empty(), !FULL.contains(&row.name), "{}", row.name);
+        assert!(to_full.iter().all(|ratio| *ratio > 0.0), "{}", row.name);
     }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }

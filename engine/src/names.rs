@@ -76,10 +76,10 @@ impl Names {
         self.list().iter().rposition(|named| named.stream == stream)
     }
 
-    /// Counts an event of a named stream.
-    pub(crate) fn written(&mut self, index: usize) {
+    /// Counts events of a named stream.
+    pub(crate) fn written(&mut self, index: usize, events: u64) {
         if let Some(named) = self.list.get_mut(index) {
-            named.writes += 1;
+            named.writes += events;
         }
     }
 

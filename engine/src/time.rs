@@ -35,12 +35,6 @@ impl Timestamp {
     }
 }
 
-/// Milliseconds since 1970 by the system's clock; 0 before.
-pub(crate) fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs().saturating_mul(1000).saturating_add(u64::from(since.subsec_millis()))
-}
-
 /// When an event happened in the world, as its author wrote it down: an instant,
 /// the UTC offset of the clock that was read, and how many digits of a second
 /// were given.

@@ -87,6 +87,14 @@ impl Stream {
 #[derive(Clone, Copy, Debug)]
 pub struct StreamFound(Found);
 
+impl StreamFound {
+    /// Whether the table had nothing of it: then it looks at the category of its next event.
+    #[must_use]
+    pub const fn is_new(self) -> bool {
+        matches!(self.0, Found::New(_))
+    }
+}
+
 impl Table {
     /// An empty table. `first_position` is the position of the first event that it may hold.
     #[must_use]

@@ -1,5 +1,5 @@
-//! Rows of the table under criterion: floor and annals in one group, so that one plot shows
-//! both.
+//! Rows of the table under criterion: floors and annals in one group, so that one plot shows
+//! them all.
 
 use std::path::Path;
 use std::time::Duration;
@@ -50,6 +50,9 @@ fn group(criterion: &mut Criterion, row: Row, sides: &mut Sides<'_>) -> Result<(
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
     group.throughput(Throughput::Elements(sides.events));
     group.bench_function("floor", |bencher| repeat(bencher, &mut sides.floor, &mut failed));
+    if let Some(full) = &mut sides.full {
+        group.bench_function("full floor", |bencher| repeat(bencher, full, &mut failed));
+    }
     group.bench_function("annals", |bencher| repeat(bencher, &mut sides.annals, &mut failed));
     group.finish();
     failed

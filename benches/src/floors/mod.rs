@@ -6,12 +6,14 @@
 //! * [`group`]: many threads share them (w2)
 //! * [`walk`]: headers and checksums of a mapped log (w4)
 //! * [`offsets`]: a hash table of offsets over a mapped log (w5, w6, w8)
+//! * [`full`]: what cannot be left out by a log that keeps what annals keeps (w1b to w5)
 //! * [`baton`]: one atomic and a spin, one futex (w7)
 //! * [`map`]: the mappings themselves, the only place with `unsafe`
 
 pub mod baton;
 pub mod buffer;
 pub mod device;
+pub mod full;
 pub mod group;
 pub mod heads;
 pub mod map;

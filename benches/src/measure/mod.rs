@@ -12,5 +12,5 @@ mod pairs;
 mod turn;
 
 pub use calls::{Until, Work, alone, crowd, crowd_until, each, one, together};
-pub use pairs::{NOISY, Pairs, REST, median, range};
+pub use pairs::{Contest, Go, NOISY, Pairs, REST, median, range};
 pub use turn::{Figure, Turn};

@@ -17,53 +17,52 @@ pub const NOISY: f64 = 1.25;
 pub struct Pairs {
     /// The floor's turns.
     pub floor: Vec<Turn>,
-    /// Those of annals, each beside the floor's with the same index.
+    /// Those of the floor that keeps what annals keeps, if there is one.
+    pub full: Vec<Turn>,
+    /// Those of annals, each beside the floors' with the same index.
     pub annals: Vec<Turn>,
     /// Those of another use of annals that a bar is given in, if it is.
     pub beside: Vec<Turn>,
 }
 
+/// Does a turn of one side.
+pub type Go<'g> = &'g mut dyn FnMut() -> Result<Turn>;
+
+/// What is done in turns.
+#[expect(missing_debug_implementations, reason = "what does turns has nothing to show")]
+pub struct Contest<'g> {
+    /// The floor.
+    pub floor: Go<'g>,
+    /// The floor that keeps what annals keeps.
+    pub full: Option<Go<'g>>,
+    /// annals.
+    pub annals: Go<'g>,
+    /// Another use of annals that a bar is given in.
+    pub beside: Option<Go<'g>>,
+}
+
 impl Pairs {
-    /// Runs both in turns: one turn each to warm up, which is not counted, then
+    /// Runs all sides in turns: one turn each to warm up, which is not counted, then
     /// `rounds`.
     ///
     /// # Errors
     /// Those of the turns.
-    pub fn run(
-        rounds: usize,
-        floor: impl FnMut() -> Result<Turn>,
-        annals: impl FnMut() -> Result<Turn>,
-    ) -> Result<Self> {
-        Self::run_beside(rounds, floor, annals, None::<fn() -> Result<Turn>>)
-    }
-
-    /// As [`run`](Self::run), with a third side, if there is one.
-    ///
-    /// # Errors
-    /// Those of the turns.
-    pub fn run_beside(
-        rounds: usize,
-        mut floor: impl FnMut() -> Result<Turn>,
-        mut annals: impl FnMut() -> Result<Turn>,
-        mut beside: Option<impl FnMut() -> Result<Turn>>,
-    ) -> Result<Self> {
+    pub fn run(rounds: usize, contest: Contest<'_>) -> Result<Self> {
         let mut pairs = Self::default();
+        let mut sides = [
+            (Some(contest.floor), &mut pairs.floor),
+            (contest.full, &mut pairs.full),
+            (Some(contest.annals), &mut pairs.annals),
+            (contest.beside, &mut pairs.beside),
+        ];
         for round in 0..=rounds {
-            std::thread::sleep(REST);
-            let turn = floor()?;
-            std::thread::sleep(REST);
-            let other = annals()?;
-            let third = match &mut beside {
-                Some(beside) => {
-                    std::thread::sleep(REST);
-                    Some(beside()?)
+            for (side, turns) in &mut sides {
+                let Some(side) = side else { continue };
+                std::thread::sleep(REST);
+                let turn = side()?;
+                if round > 0 {
+                    turns.push(turn);
                 }
-                None => None,
-            };
-            if round > 0 {
-                pairs.floor.push(turn);
-                pairs.annals.push(other);
-                pairs.beside.extend(third);
             }
         }
         Ok(pairs)
@@ -76,8 +75,12 @@ impl Pairs {
 
     /// The ratio of each pair, by some number of a turn.
     pub fn ratios_of(&self, number: impl Fn(&Turn) -> f64) -> Vec<f64> {
-        let pairs = self.floor.iter().zip(&self.annals);
-        pairs.map(|(floor, annals)| number(annals) / number(floor)).collect()
+        ratios(&self.floor, &self.annals, number)
+    }
+
+    /// The same to the full floor; none where there is no full floor.
+    pub fn ratios_to_full(&self, number: impl Fn(&Turn) -> f64) -> Vec<f64> {
+        ratios(&self.full, &self.annals, number)
     }
 
     /// Whether one side's rate differs so much from turn to turn that its figure means
@@ -96,6 +99,11 @@ impl Pairs {
         });
         spread.fold(1.0, f64::max)
     }
+}
+
+fn ratios(floor: &[Turn], annals: &[Turn], number: impl Fn(&Turn) -> f64) -> Vec<f64> {
+    let pairs = floor.iter().zip(annals);
+    pairs.map(|(floor, annals)| number(annals) / number(floor)).collect()
 }
 
 /// The one in the middle.
@@ -122,14 +130,49 @@ pub fn range(values: &[f64]) -> (f64, f64) {
 mod tests {
     use super::*;
 
+    fn turn(events: u64) -> Turn {
+        Turn::new(events, Duration::from_secs(1))
+    }
+
     #[test]
     fn a_median_is_the_middle_and_a_ratio_is_of_a_pair() {
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
-        let turn = |events| Turn::new(events, Duration::from_secs(1));
         let (floor, annals) = (vec![turn(100), turn(50)], vec![turn(90), turn(45)]);
-        let pairs = Pairs { floor, annals, beside: Vec::new() };
+        let full = vec![turn(60), turn(30)];
+        let pairs = Pairs { floor, full, annals, beside: Vec::new() };
         assert!(pairs.ratios().iter().all(|ratio| (ratio - 0.9).abs() < 1e-9));
+        let to_full = pairs.ratios_to_full(|turn| turn.rate);
+        assert!(to_full.len() == 2 && to_full.iter().all(|ratio| (ratio - 1.5).abs() < 1e-9));
         assert!(pairs.is_noisy());
+    }
+
+    #[test]
+    fn sides_take_turns_and_the_first_turns_warm_up() {
+        let order = std::cell::RefCell::new(Vec::new());
+        let side = |events: u64| {
+            let order = &order;
+            move || {
+                order.borrow_mut().push(events);
+                Ok(turn(events))
+            }
+        };
+        let (mut floor, mut full, mut annals, mut beside) = (side(1), side(2), side(3), side(4));
+        let both = Contest { floor: &mut floor, full: None, annals: &mut annals, beside: None };
+        let pairs = Pairs::run(1, both).unwrap();
+        assert!(pairs.full.is_empty() && pairs.ratios_to_full(|turn| turn.rate).is_empty());
+        assert_eq!(order.take(), [1, 3, 1, 3]);
+        let all = Contest {
+            floor: &mut floor,
+            full: Some(&mut full),
+            annals: &mut annals,
+            beside: Some(&mut beside),
+        };
+        let pairs = Pairs::run(1, all).unwrap();
+        assert_eq!(order.take(), [1, 2, 3, 4, 1, 2, 3, 4]);
+        let sides = [pairs.floor, pairs.full, pairs.annals, pairs.beside];
+        for (turns, rate) in sides.iter().zip([1.0, 2.0, 3.0, 4.0]) {
+            assert!(turns.len() == 1 && turns.iter().all(|turn| (turn.rate - rate).abs() < 1e-9));
+        }
     }
 }

@@ -3,9 +3,11 @@
 use annals::{Durability, Log};
 
 use super::early::Early;
+use super::full::Filler;
 use super::{DEVICE_BYTES, Setting, Sides, TICKETS, Use};
 use crate::Result;
 use crate::floors::device::Device;
+use crate::floors::full::append::Flush;
 use crate::floors::group::GroupCommit;
 use crate::measure::{Until, Work, crowd_until, one};
 use crate::subject::{self, Appender};
@@ -22,12 +24,19 @@ pub(super) fn alone(setting: Setting<'_>, batch: usize, each: &mut Use<'_>) -> R
     let mut appender = Appender::new(&log, setting.workload, 0);
     let per_call = u64::try_from(batch)?;
     let bytes = FLOOR_RECORD_BYTES * batch;
-    each(&mut Sides::new(
+    let mut sides = Sides::new(
         per_call,
         Until::Time(setting.size.turn),
         |until| one(until, per_call, || device.append(events.bytes(bytes))),
         |until| one(until, per_call, || appender.append(batch)),
-    ))?;
+    );
+    // Of a lone event the disk takes nearly all: the two floors would say the same.
+    if batch > 1 {
+        let mut filler = Filler::new(setting, setting.workload, Flush::DURABLE)?;
+        sides = sides.with_full(move |until| filler.turn(until, batch));
+    }
+    each(&mut sides)?;
+    drop(sides);
     log.close()?;
     Ok(())
 }
@@ -48,10 +57,11 @@ pub(super) fn crowd(setting: Setting<'_>, threads: u64, each: &mut Use<'_>) -> R
 }
 
 /// One thread with many tickets in flight. The floor is one thread that writes and syncs
-/// 256 KiB at a time; beside both stands a burst of buffered appends.
+/// 256 KiB at a time, as does the one that keeps more; beside them stands a burst of buffered appends.
 pub(super) fn tickets(setting: Setting<'_>, each: &mut Use<'_>) -> Result<()> {
     let mut device = Device::prepare(&setting.floor(), DEVICE_BYTES)?;
     let mut events = setting.workload.events(0);
+    let mut filler = Filler::new(setting, setting.workload, Flush::TOGETHER)?;
     let log = Log::open(setting.log())?;
     let mut early = Early::new(setting, "beside", Durability::Buffered);
     let records = u64::try_from(FLOOR_WRITE_BYTES / FLOOR_RECORD_BYTES)?;
@@ -68,7 +78,8 @@ pub(super) fn tickets(setting: Setting<'_>, each: &mut Use<'_>) -> Result<()> {
             Ok(crate::measure::Turn { call: turn.call.div_f64(records as f64), ..turn })
         },
         |until| subject::tickets_until(&log, setting.workload, TICKETS, until),
-    );
+    )
+    .with_full(|until| filler.turn(until, 1));
     sides.beside = Some(Box::new(|_| early.turn(Until::Calls(setting.size.burst_events), 1)));
     each(&mut sides)?;
     drop(sides);

@@ -152,6 +152,7 @@ mod tests {
             floor: vec![turn(1000, 100, 200)],
             annals: vec![turn(900, 104, 240)],
             beside: vec![turn(1200, 0, 0)],
+            ..Pairs::default()
         };
         let micros = Duration::from_micros;
         let bars = [

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use annals::{Durability, Log, Options};
 
+use super::full::Filler;
 use super::{DEVICE_BYTES, Setting, Sides, Use};
 use crate::Result;
 use crate::floors::buffer::Buffer;
 use crate::floors::device::Device;
+use crate::floors::full::append::Flush;
 use crate::floors::heads::Heads;
 use crate::measure::{Turn, Until, one};
 use crate::subject::{self, Appender};
@@ -93,20 +95,28 @@ pub(super) fn burst(
     let mut device = Device::prepare(&setting.floor(), DEVICE_BYTES)?;
     let mut events = setting.workload.events(0);
     let mut early = Early::new(setting, "log", durability);
+    let mut full = Filler::new(setting, setting.workload, flush(durability))?.warm(setting)?;
+    let full = |until| full.turn(until, batch);
     let per_call = u64::try_from(batch)?;
     let bytes = FLOOR_RECORD_BYTES;
     let until = Until::Calls(setting.size.burst_events.div_ceil(per_call));
+    let annals = |until| early.turn(until, batch);
     if durability == Durability::Written {
         let floor = |until| one(until, per_call, || device.write(events.bytes(bytes * batch)));
-        each(&mut Sides::new(per_call, until, floor, |until| early.turn(until, batch)))?;
+        each(&mut Sides::new(per_call, until, floor, annals).with_full(full))?;
     } else {
         let mut buffer = Buffer::new(device);
         let floor = |until| {
             one(until, per_call, || (0..batch).try_for_each(|_| buffer.append(events.bytes(bytes))))
         };
-        each(&mut Sides::new(per_call, until, floor, |until| early.turn(until, batch)))?;
+        each(&mut Sides::new(per_call, until, floor, annals).with_full(full))?;
     }
     early.close()
+}
+
+/// When the full floor's buffer is written, for what annals promises.
+fn flush(durability: Durability) -> Flush {
+    if durability == Durability::Written { Flush::WRITTEN } else { Flush::BUFFERED }
 }
 
 /// One thread, buffered, one event a call, as long as it takes: beside it segments are
@@ -161,7 +171,10 @@ pub(super) fn expected(
         log.sync()?;
         one(until, 1, || appender.append_expected())
     };
-    each(&mut Sides::new(1, Until::Calls(setting.size.burst_events), floor, annals))?;
+    let mut full =
+        Filler::new(setting, &workload, flush(durability))?.fill(&workload)?.warm(setting)?;
+    let until = Until::Calls(setting.size.burst_events);
+    each(&mut Sides::new(1, until, floor, annals).with_full(|until| full.turn_expected(until)))?;
     log.close()?;
     Ok(())
 }

@@ -3,10 +3,12 @@
 //! * [`table`]: every row as data
 //! * [`bar`]: the bars, and how far they are met
 //! * `append`, `early`, `replay`, `streams`, `open`, `latency`, `space`: the families of rows
+//! * `full`: appends to the floor that keeps what annals keeps, for several of them
 
 mod append;
 pub mod bar;
 mod early;
+mod full;
 mod latency;
 mod open;
 mod replay;
@@ -24,7 +26,7 @@ pub use replay::{annals_replay, floor_replay};
 pub use table::{ROWS, Row};
 
 use crate::Result;
-use crate::measure::{Pairs, Turn, Until};
+use crate::measure::{Contest, Pairs, Turn, Until};
 use crate::workload::Workload;
 
 /// Events in a batch of the rows with batches, and in those of the log that w4 replays.
@@ -120,6 +122,10 @@ impl Setting<'_> {
         self.directory.join("floor")
     }
 
+    fn full(&self) -> PathBuf {
+        self.directory.join("full")
+    }
+
     fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
@@ -136,6 +142,8 @@ pub struct Sides<'s> {
     pub until: Until,
     /// The floor.
     pub floor: Side<'s>,
+    /// The floor that keeps what annals keeps, where there is one.
+    pub full: Option<Side<'s>>,
     /// annals.
     pub annals: Side<'s>,
     /// Another use of annals that a bar is given in.
@@ -158,20 +166,26 @@ impl<'s> Sides<'s> {
         annals: impl FnMut(Until) -> Result<Turn> + 's,
     ) -> Self {
         let (floor, annals) = (Box::new(floor), Box::new(annals));
-        Self { events, until, floor, annals, beside: None, most_rounds: usize::MAX }
+        Self { events, until, floor, full: None, annals, beside: None, most_rounds: usize::MAX }
+    }
+
+    /// With the floor that keeps what annals keeps.
+    fn with_full(self, full: impl FnMut(Until) -> Result<Turn> + 's) -> Self {
+        Self { full: Some(Box::new(full)), ..self }
     }
 
     fn pairs(&mut self, rounds: usize) -> Result<Pairs> {
         let until = self.until;
-        let (floor, annals) = (&mut self.floor, &mut self.annals);
-        let beside = self.beside.as_mut();
-        let rounds = rounds.min(self.most_rounds);
-        Pairs::run_beside(
-            rounds,
-            || floor(until),
-            || annals(until),
-            beside.map(|side| || side(until)),
-        )
+        let turn = |side: &mut Side<'s>| side(until);
+        let mut full = self.full.as_mut().map(|side| || turn(side));
+        let mut beside = self.beside.as_mut().map(|side| || turn(side));
+        let contest = Contest {
+            floor: &mut || turn(&mut self.floor),
+            full: full.as_mut().map(|full| full as _),
+            annals: &mut || turn(&mut self.annals),
+            beside: beside.as_mut().map(|beside| beside as _),
+        };
+        Pairs::run(rounds.min(self.most_rounds), contest)
     }
 }
 

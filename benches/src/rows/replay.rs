@@ -7,6 +7,7 @@ use annals::Log;
 
 use super::{BATCH_EVENTS, Setting, Sides, Use};
 use crate::Result;
+use crate::floors::full::read as full;
 use crate::floors::walk;
 use crate::measure::{Turn, Until};
 use crate::subject;
@@ -16,15 +17,17 @@ use crate::workload::FLOOR_RECORD_BYTES;
 /// mapped anew.
 pub(super) fn replay(setting: Setting<'_>, each: &mut Use<'_>) -> Result<()> {
     let events = setting.size.replay_bytes / u64::try_from(FLOOR_RECORD_BYTES)?;
-    let (floor, log) = (setting.floor(), setting.log());
+    let (floor, log, all) = (setting.floor(), setting.log(), setting.full());
     walk::write(&floor, setting.workload, events)?;
+    full::write(&all, setting.workload, events)?;
     subject::write(&log, setting.workload, events, BATCH_EVENTS)?;
-    each(&mut Sides::new(
+    let sides = Sides::new(
         events,
         Until::Calls(1),
         |until| again(until, events, || floor_replay(&floor, events)),
         |until| again(until, events, || annals_replay(&log, events)),
-    ))
+    );
+    each(&mut sides.with_full(|until| again(until, events, || full_replay(&all, events))))
 }
 
 /// As many turns as there are calls; at least one.
@@ -48,6 +51,12 @@ fn again(until: Until, events: u64, mut turn: impl FnMut() -> Result<Turn>) -> R
 pub fn floor_replay(path: &Path, events: u64) -> Result<Turn> {
     let start = Instant::now();
     let found = walk::replay(path)?;
+    complete(found, events, start.elapsed())
+}
+
+fn full_replay(path: &Path, events: u64) -> Result<Turn> {
+    let start = Instant::now();
+    let found = full::replay(path)?;
     complete(found, events, start.elapsed())
 }
 

@@ -143,7 +143,7 @@ pub struct Work {
     pub payload: u64,
     /// Streams of the log.
     pub streams: u64,
-    /// Bytes of the log that is read, as its floor's file has them.
+    /// Bytes of the log that is read, as its floor has them.
     pub log_bytes: u64,
 }
 

@@ -18,14 +18,17 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Of a file in which the streams take turns, one record of `record` bytes each.
-    pub(super) fn new(streams: u64, record: usize) -> Result<Self> {
-        let stride = usize::try_from(streams)?.saturating_mul(record);
+    /// Of a file of so many records of `record` bytes in which the streams take turns, one
+    /// record each. Where there are too few for all turns, it goes on from the front.
+    pub(super) fn new(streams: u64, record: usize, records: u64) -> Result<Self> {
+        let (stride, records) = (usize::try_from(streams)?, usize::try_from(records)?.max(1));
         let mut places = HashMap::default();
         for number in 0..streams {
-            let first = usize::try_from(number)?.saturating_mul(record);
-            let place =
-                std::array::from_fn(|turn| first.saturating_add(stride.saturating_mul(turn)));
+            let first = usize::try_from(number)?;
+            let place = std::array::from_fn(|turn| {
+                let place = first.saturating_add(stride.saturating_mul(turn)) % records;
+                place.saturating_mul(record)
+            });
             places.insert(Name::of(number), place);
         }
         Ok(Self { places })
@@ -45,5 +48,21 @@ impl Index {
             black_box(content);
         }
         Ok(places.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_file_serves_every_turn() {
+        let index = Index::new(7, 100, 70).unwrap();
+        let whole = std::array::from_fn(|turn| (turn * 7 + 3) * 100);
+        assert_eq!(index.places[&Name::of(3)], whole);
+        let index = Index::new(7, 100, 30).unwrap();
+        let places = index.places[&Name::of(3)];
+        assert_eq!(places, whole.map(|place| place % 3000));
+        assert!(places.iter().all(|place| place % 100 == 0));
     }
 }

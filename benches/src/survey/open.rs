@@ -12,11 +12,10 @@ use annals::Log;
 use super::child::append_and_die;
 use super::fact::{Fact, Way, Work};
 use super::plan::Plan;
-use super::records::{self, record_bytes, records, workload_for};
+use super::records::{Laps, record_bytes, workload_for};
 use super::replay;
 use super::turns::{Turns, took};
 use crate::Result;
-use crate::floors::walk;
 
 /// What a process appends before it is killed, where the log was there before.
 const LAST_BYTES: u64 = 16 << 20;
@@ -30,10 +29,10 @@ pub(super) fn measure(
     turns.preparing(work);
     let stop = turns.stop();
     let payload = usize::try_from(work.payload)?;
-    let events = records(work.log_bytes, payload)?;
     let workload = workload_for(record_bytes(payload));
-    let (floor, path) = (room.join("floor"), room.join("log"));
-    records::write(&floor, &workload, payload, events, stop)?;
+    let floor = room.join("floor");
+    let floor = Laps::write(floor, &workload, payload, work.log_bytes, stop)?;
+    let (path, events) = (room.join("log"), floor.events());
     let log = replay::open(&path)?;
     replay::fill(&log, &workload, payload, events, stop)?;
     log.close()?;
@@ -41,7 +40,7 @@ pub(super) fn measure(
         work,
         || {
             let start = Instant::now();
-            let found = walk::replay(&floor)?;
+            let found = floor.walk()?;
             let time = start.elapsed();
             replay::whole(found, events)?;
             Ok(vec![took(time)])

@@ -11,7 +11,7 @@ use annals::{Batch, Durability, Expected, Log, NewEvent, Options};
 use super::fact::{Fact, Work};
 use super::heads::Name;
 use super::index::{EVENTS_A_STREAM, Index};
-use super::records::{self, record_bytes, records, workload_for};
+use super::records::{Laps, record_bytes, workload_for};
 use super::turns::{Stop, Turns, percentiles, rate, timed};
 use crate::Result;
 use crate::floors::map;
@@ -26,13 +26,13 @@ pub(super) fn measure(work: &Work, room: &Path, turns: &mut Turns<'_>) -> Result
     let payload = usize::try_from(work.payload)?;
     let record = record_bytes(payload);
     let each = u64::try_from(EVENTS_A_STREAM)?;
-    let streams = (records(work.log_bytes, payload)? / each).max(1);
     let workload = workload_for(record);
     let (floor, path) = (room.join("floor"), room.join("log"));
-    records::write(&floor, &workload, payload, streams.saturating_mul(each), stop)?;
+    let floor = Laps::write(floor, &workload, payload, work.log_bytes, stop)?;
+    let streams = (floor.events() / each).max(1);
     fill(&path, &workload, payload, streams, stop)?;
-    let index = Index::new(streams, record)?;
-    let mapping = map::map(&floor)?;
+    let index = Index::new(streams, record, floor.records())?;
+    let mapping = map::map(floor.path())?;
     let log = Log::open(&path)?;
     let mut floor_draw = workload.events(3);
     let mut draw = workload.events(3);
@@ -115,6 +115,7 @@ fn fill(
 mod tests {
     use std::sync::atomic::AtomicBool;
 
+    use super::super::records;
     use super::*;
 
     #[test]
@@ -127,7 +128,7 @@ mod tests {
         fill(&path, &workload, 16, 230, stop).unwrap();
         records::write(&file, &workload, 16, 2300, stop).unwrap();
         let log = Log::open(&path).unwrap();
-        let index = Index::new(230, record_bytes(16)).unwrap();
+        let index = Index::new(230, record_bytes(16), 2300).unwrap();
         let mut bytes = std::fs::read(&file).unwrap();
         for number in 0..230 {
             let name = Name::of(number);

@@ -6,10 +6,9 @@ use std::time::Instant;
 use annals::{Batch, Durability, Expected, Log, NewEvent, Options};
 
 use super::fact::{Fact, Work};
-use super::records::{self, record_bytes, records, workload_for};
+use super::records::{Laps, record_bytes, workload_for};
 use super::turns::{Stop, Turns, rate};
 use crate::Result;
-use crate::floors::walk;
 use crate::subject;
 use crate::workload::{EVENT_TYPE, Workload};
 
@@ -21,10 +20,10 @@ const BATCH_EVENTS: usize = 100;
 pub(super) fn measure(work: &Work, room: &Path, turns: &mut Turns<'_>) -> Result<Vec<Fact>> {
     turns.preparing(work);
     let payload = usize::try_from(work.payload)?;
-    let events = records(work.log_bytes, payload)?;
     let workload = workload_for(record_bytes(payload));
-    let (floor, log) = (room.join("floor"), room.join("log"));
-    records::write(&floor, &workload, payload, events, turns.stop())?;
+    let floor = room.join("floor");
+    let floor = Laps::write(floor, &workload, payload, work.log_bytes, turns.stop())?;
+    let (log, events) = (room.join("log"), floor.events());
     let full = open(&log)?;
     fill(&full, &workload, payload, events, turns.stop())?;
     full.close()?;
@@ -32,7 +31,7 @@ pub(super) fn measure(work: &Work, room: &Path, turns: &mut Turns<'_>) -> Result
         work,
         || {
             let start = Instant::now();
-            let found = walk::replay(&floor)?;
+            let found = floor.walk()?;
             whole(found, events)?;
             Ok(vec![rate(found, start.elapsed())])
         },

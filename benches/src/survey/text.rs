@@ -25,6 +25,9 @@ const COLUMNS: [&str; 14] = [
 
 const MARK: &str = "# ";
 
+/// Between what several surveys were taken on.
+const BETWEEN: &str = "; ";
+
 /// What figures were taken on, so that they never stand without it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
@@ -91,6 +94,31 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Adds the facts of another survey of the same version of annals on the same kind of
+    /// machine and file system, each with what else it was taken on. A work that both have has
+    /// the rounds of both.
+    ///
+    /// # Errors
+    /// If they are not of the same; this one is then as it was.
+    pub fn join(&mut self, other: Self) -> Result<(), String> {
+        let same = ["version", "machine", "file system"];
+        for ((name, own), (_, theirs)) in self.about.fields().iter().zip(other.about.fields()) {
+            if same.contains(name) && *own != theirs {
+                return Err(format!("{name}: {theirs:?} is not {own:?}"));
+            }
+        }
+        for (name, theirs) in other.about.fields() {
+            if let Some(own) = self.about.field(name)
+                && own.split(BETWEEN).all(|own| own != theirs)
+            {
+                own.push_str(BETWEEN);
+                own.push_str(theirs);
+            }
+        }
+        self.facts.extend(other.facts);
+        Ok(())
+    }
+
     /// The table.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -233,6 +261,22 @@ mod tests {
         let text = survey.to_text();
         assert_eq!(Survey::from_text(&text).unwrap(), survey);
         assert_eq!(text.lines().count(), 8 + 1 + survey.facts.len());
+    }
+
+    #[test]
+    fn surveys_of_one_machine_join() {
+        let mut all = survey();
+        let mut second = survey();
+        second.about.command = "annals bench replay".to_owned();
+        second.facts.truncate(3);
+        all.join(second.clone()).unwrap();
+        assert_eq!(all.about.command, "annals bench <&> # x; annals bench replay");
+        assert_eq!(all.about.machine, survey().about.machine);
+        assert_eq!(all.facts.len(), survey().facts.len() + 3);
+        second.about.machine = "one core".to_owned();
+        let before = all.clone();
+        assert!(all.join(second).unwrap_err().starts_with("machine: \"one core\" is not"));
+        assert_eq!(all, before);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Committed {
         let mut after = NamedVersions::new();
         for (stream, version) in versions {
             let index = names.add(stream);
-            names.written(index);
+            names.written(index, 1);
             match after.get_mut(index) {
                 Some(last) => *last = version,
                 None => after.push(version),

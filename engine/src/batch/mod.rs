@@ -32,12 +32,13 @@ use self::payloads::{Payload, Payloads};
 pub use self::snapshot::NewSnapshot;
 use crate::error::{Error, Result};
 use crate::expected::Expected;
+use crate::io;
 use crate::limits;
 use crate::names::{Named, Names};
+use crate::record::field::wide;
 use crate::record::key::Outcome;
 use crate::record::layout;
 use crate::sync::{AtomicBool, Ordering};
-use crate::time::unix_millis;
 
 /// An encoded event of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -104,10 +105,13 @@ impl Batch {
     ) -> &mut Self {
         match self.name(stream, expected) {
             Ok(index) => {
+                let before = self.events.len();
                 for event in events {
                     let added = self.push(index, stream, &event);
                     self.noted(added);
                 }
+                let written = wide(self.events.len() - before);
+                self.names().written(index, written);
                 self
             }
             Err(error) => self.noted(Err(error)),
@@ -177,22 +181,20 @@ impl Batch {
         let Payload { start, len, crc } = payload;
         self.events.push(Encoded { stream, id, start, len, crc });
         self.given_ids |= event.id.is_some();
-        self.names().written(stream);
         Ok(())
     }
 
-    /// A UUID of version 7. The first one of a millisecond is random; those after it count
+    /// A UUID of version 7. The first one of a tick of the clock is random; those after it count
     /// up from it in their last 62 bits, as RFC 9562 (6.2, method 2) has it: in order, and
     /// no dearer than an addition. Within a batch the clock is asked once.
     fn next_id(&mut self) -> u128 {
         const RANDOM: u128 = (1 << 62) - 1;
         const MILLISECOND_BITS: u32 = u128::BITS - 48;
         let counts_up = |last: u128| (last & !RANDOM) | (last.wrapping_add(1) & RANDOM);
+        let tick = || u128::from(io::tick_millis());
         let id = match (self.last_made_id, self.made_before) {
             (Some(last), _) => counts_up(last),
-            (None, Some(last)) if last >> MILLISECOND_BITS == u128::from(unix_millis()) => {
-                counts_up(last)
-            }
+            (None, Some(last)) if last >> MILLISECOND_BITS >= tick() => counts_up(last),
             (None, _) => Uuid::now_v7().as_u128(),
         };
         self.last_made_id = Some(id);

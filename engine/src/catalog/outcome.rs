@@ -81,7 +81,7 @@ impl Catalog {
             let wanted = outcome.first_position..end;
             step_events(entry, &mut walk, bound, wanted, &mut |stream, version| {
                 let index = names.add(stream);
-                names.written(index);
+                names.written(index, 1);
                 match after.get_mut(index) {
                     Some(last) => *last = version,
                     None => after.push(version),

@@ -15,7 +15,7 @@ use crate::category;
 use crate::error::{Corrupt, Damage, Error, Result};
 use crate::io::{Mapping, Storage, StorageFile};
 use crate::planted::{self, Bug};
-use crate::record::event::{Fields, TagTexts};
+use crate::record::event::{Fields, LastType, TagTexts};
 use crate::record::field::wide;
 use crate::record::layout::{PAGE, segment as layout};
 use crate::record::walk::{Step, Walk};
@@ -75,6 +75,7 @@ pub(crate) struct Indexer {
 pub(crate) struct Filling {
     next_position: u64,
     marked: Option<u64>,
+    last_type: LastType,
 }
 
 impl Indexer {
@@ -98,8 +99,8 @@ impl Indexer {
 }
 
 impl Filling {
-    pub(crate) const fn new(first_position: u64) -> Self {
-        Self { next_position: first_position, marked: None }
+    pub(crate) fn new(first_position: u64) -> Self {
+        Self { next_position: first_position, marked: None, last_type: LastType::default() }
     }
 
     /// As [`Indexer::take`], into this table.
@@ -121,19 +122,21 @@ impl Filling {
                 self.next_position = event.head.position + 1;
                 let stream = event.fields.stream(event.payload);
                 let id = Fields::id(event.payload);
+                let mut found = table.find(stream);
                 let mut others = Vec::new();
                 links(&event.fields, event.payload, &mut others);
-                let event = TableEvent {
+                let made = TableEvent {
                     stream,
                     version: event.head.version,
                     id,
                     position: event.head.position,
                     offset: event.offset,
-                    category: category::of(stream),
-                    event_type: event.fields.event_type(event.payload),
+                    // A stream that the table has keeps its own.
+                    category: if found.is_new() { category::of(stream) } else { "" },
+                    event_type: self.last_type.of(&event.fields, event.payload),
                     others: &others,
                 };
-                table.insert(&event).map_err(|_| event.offset)
+                table.insert_found(&made, &mut found).map_err(|_| event.offset)
             }
             Step::Snapshot(_) if planted::active(Bug::SnapshotLostAtReopen) => Ok(()),
             Step::Snapshot(step) => {

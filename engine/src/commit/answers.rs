@@ -101,11 +101,13 @@ fn known_ids(batch: &Batch, prepared: &Prepared, view: &View) -> Option<Placemen
 /// Where the streams that a batch names are in the active segment's table, and which version
 /// it knows of each; 0 of one that it does not know.
 pub(super) fn in_active(batch: &Batch, active: &Table) -> (NamedVersions, StreamsFound) {
-    let known = batch.named().iter().map(|named| {
+    let (mut versions, mut streams) = (NamedVersions::new(), StreamsFound::new());
+    for named in batch.named() {
         let found = active.find(&named.stream);
-        (active.span(found).map_or(0, |span| span.last_version()), found)
-    });
-    known.unzip()
+        versions.push(active.span(found).map_or(0, |span| span.last_version()));
+        streams.push(found);
+    }
+    (versions, streams)
 }
 
 /// Where each named stream is, after what the active segment's table knows; `None` if one is

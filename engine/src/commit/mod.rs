@@ -152,7 +152,12 @@ impl Committer {
         match self.commit(batch, request)? {
             Answer::Placed(mut placed, first) => {
                 let committed = first.unwrap_or_else(|| placed.committed(batch, durability));
-                placed.wait.map_or(Ok(()), |wait| self.finish(wait))?;
+                match placed.wait.take() {
+                    Some(wait) if wait.level > Durability::Buffered => self.finish(wait)?,
+                    // The group has grown large. Whoever appends goes on filling the next one.
+                    Some(wait) => drop(self.wait_later(wait)),
+                    None => {}
+                }
                 self.buffered(durability, placed.end);
                 Ok(committed)
             }

@@ -6,7 +6,7 @@ use super::group::Group;
 use crate::batch::{Batch, Control, Encoded, Subject};
 use crate::durability::Durability;
 use crate::place::Place;
-use crate::record::checksum::Chain;
+use crate::record::checksum::{BatchSums, Chain, EventSums};
 use crate::record::event::EventHead;
 use crate::record::field::{put_bytes, u32_at, wide};
 use crate::record::frame::{self, BatchHead, GroupFrame};
@@ -35,6 +35,8 @@ pub(super) struct Pending {
     buffer: Vec<u8>,
     batches: u32,
     chain: Chain,
+    event_sums: EventSums,
+    batch_sums: BatchSums,
     /// Position of the first event of the segment that it opens.
     pub(super) opens: Option<u64>,
     /// Position of the last event in or before it.
@@ -88,6 +90,8 @@ impl Pending {
             buffer,
             batches: 0,
             chain: Chain::new(),
+            event_sums: EventSums::new(),
+            batch_sums: BatchSums::new(),
             opens,
             position: 0,
             time: i64::MIN,
@@ -170,6 +174,8 @@ impl Pending {
         numbers: Numbers,
         mut place: impl FnMut(&Encoded, u64, u64) -> u64,
     ) -> Offsets {
+        let bytes = usize::try_from(batch.bytes()).unwrap_or_default();
+        self.buffer.reserve(batch_layout::LEN + bytes);
         let head_at = self.open_batch();
         let seed = self.segment.seed;
         let recorded_at = numbers.committed_at;
@@ -187,7 +193,8 @@ impl Pending {
                 recorded_at,
                 last_of_batch: left == 0,
             };
-            let (header, crc) = head.encode(event.len, event.crc, seed, offset);
+            let at = (seed, offset);
+            let (header, crc) = head.encode(event.len, event.crc, &mut self.event_sums, at);
             chain.push(crc);
             self.buffer.extend_from_slice(&header);
             self.buffer.extend_from_slice(batch.filled_payload(event));
@@ -273,11 +280,12 @@ impl Pending {
             committed_at: numbers.committed_at,
             raw_clock: numbers.raw_clock,
         };
+        let at = (self.segment.seed, self.offset_of(head_at));
         let header = head.encode(
             u32::try_from(payload_len).unwrap_or(u32::MAX),
             chain.finish(),
-            self.segment.seed,
-            self.offset_of(head_at),
+            &mut self.batch_sums,
+            at,
         );
         self.chain.push(u32_at(&header, 0).unwrap_or_default());
         put_bytes(&mut self.buffer, head_at, &header);

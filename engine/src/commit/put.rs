@@ -6,7 +6,7 @@ use super::pending::{Numbers, Pending};
 use crate::batch::{Batch, Encoded, Subject};
 use crate::catalog::runs::links;
 use crate::category;
-use crate::record::event::Fields;
+use crate::record::event::{Fields, LastType};
 
 /// Puts a batch into the open group and into the table. `versions` are those of the
 /// streams that it names, before it and then after it; `found` is where they are in the
@@ -15,8 +15,8 @@ use crate::record::event::Fields;
 pub(super) fn put(
     batch: &Batch,
     numbers: Numbers,
-    versions: &mut [u64],
-    found: &mut [StreamFound],
+    (versions, found): (&mut [u64], &mut [StreamFound]),
+    types: &mut LastType,
     pending: &mut Pending,
     table: &mut Table,
 ) -> Result<(), TableError> {
@@ -50,8 +50,9 @@ pub(super) fn put(
             id: event.id,
             position,
             offset,
-            category: category::of(stream),
-            event_type: fields.event_type(payload),
+            // A stream that the table has keeps its own.
+            category: if found.is_new() { category::of(stream) } else { "" },
+            event_type: types.of(&fields, payload),
             others: &others,
         };
         let taken = table.insert_found(&event, found);

@@ -24,6 +24,7 @@ use crate::error::{Damage, Error, Result};
 use crate::names::NamedVersions;
 use crate::place::Place;
 use crate::planted::{self, Bug};
+use crate::record::event::LastType;
 use crate::record::field::wide;
 use crate::record::layout::{batch, group, mark, segment as layout};
 use crate::segment::Segment;
@@ -139,6 +140,7 @@ pub(super) struct Queue {
     /// Offset of the last marked group; 0 if none is. Marks are a function of the log,
     /// so that an index can be compared with it.
     last_mark: u64,
+    last_type: LastType,
     /// The segment has no group yet, but a header; or it is a spare that has neither.
     opens: Option<u64>,
     /// How much space there was when more was last asked for.
@@ -172,6 +174,7 @@ impl Queue {
             spare: None,
             buffers: Vec::new(),
             last_mark,
+            last_type: LastType::default(),
             opens: None,
             asked: 0,
             spare_asked: false,
@@ -355,7 +358,8 @@ impl Queue {
         if let Some(pending) = self.groups.back_mut() {
             let before = pending.len();
             let mut table = self.table.write();
-            taken = put(batch, numbers, &mut versions, &mut found, pending, &mut table);
+            let places = (&mut *versions, &mut *found);
+            taken = put(batch, numbers, places, &mut self.last_type, pending, &mut table);
             drop(table);
             self.offset = pending.end();
             self.held_bytes += pending.len() - before;

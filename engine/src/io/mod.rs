@@ -60,6 +60,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use os::OsStorage;
+pub(crate) use os::tick_millis;
 
 /// The name of the file that tells who holds the lock. On systems where a
 /// directory cannot be locked it is the lock itself.

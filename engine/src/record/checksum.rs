@@ -1,7 +1,7 @@
 //! Every CRC of the log. CRC-32 as in IEEE 802.3, computed by `crc32fast`; words by
 //! tables.
 //!
-//! * [`heads`]: of heads of events that follow each other
+//! * [`heads`]: of heads of one kind that follow each other
 
 mod heads;
 
@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 
 use super::field::{put_u32, u32_at};
 use super::layout::head;
-pub(crate) use heads::HeadSums;
+pub(crate) use heads::{BatchSums, EventSums};
 
 /// The part of a header's seed that is the same for a whole segment.
 ///

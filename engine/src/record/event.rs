@@ -3,8 +3,11 @@
 //! A payload knows nothing of its place: it is made, with its CRC, outside any
 //! lock. The head gets position, version and time when the batch gets its place.
 
-use super::checksum::{Seed, seal_header};
-use super::field::{i16_at, i64_at, put_i64, put_u64, size, u16_at, u32_at, u64_at, u128_at};
+use super::checksum::{EventSums, Seed};
+use super::field::{
+    i16_at, i64_at, put_bytes, put_i64, put_u16, put_u64, put_u128, size, u16_at, u32_at, u64_at,
+    u128_at,
+};
 use super::frame::put_common;
 use super::head::{Head, RecordHead};
 use super::layout::event::{self, has};
@@ -21,13 +24,14 @@ pub(crate) struct EventHead {
 }
 
 impl EventHead {
-    /// The header bytes and their CRC.
+    /// The header bytes and their CRC, of the heads that `sums` summed up or another one.
+    #[inline]
     pub(crate) fn encode(
         &self,
         payload_len: u32,
         payload_crc: u32,
-        seed: Seed,
-        offset: u64,
+        sums: &mut EventSums,
+        (seed, offset): (Seed, u64),
     ) -> ([u8; event::LEN], u32) {
         let mut header = [0; event::LEN];
         let flags = if self.last_of_batch { event::LAST_OF_BATCH } else { 0 };
@@ -35,7 +39,7 @@ impl EventHead {
         put_u64(&mut header, event::POSITION, self.position);
         put_u64(&mut header, event::VERSION, self.version);
         put_i64(&mut header, event::RECORDED_AT, self.recorded_at);
-        let crc = seal_header(&mut header, seed, offset);
+        let crc = sums.seal(&mut header, seed, offset);
         (header, crc)
     }
 }
@@ -108,11 +112,15 @@ impl PayloadParts<'_> {
 
     /// Appends the payload to `out`, without the zeros that fill it up.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.id.to_be_bytes());
+        let mut start = [0; event::NAMES];
+        put_u128(&mut start, event::ID, self.id.swap_bytes());
         let stream_len = u16::try_from(self.stream.len()).unwrap_or(u16::MAX);
-        out.extend_from_slice(&stream_len.to_le_bytes());
-        out.push(short(self.event_type));
-        out.push(self.flags());
+        put_u16(&mut start, event::STREAM_LEN, stream_len);
+        put_bytes(&mut start, event::TYPE_LEN, &[short(self.event_type), self.flags()]);
+        // With room for the zeros that fill it up.
+        let names = self.stream.len() + self.event_type.len();
+        out.reserve(start.len() + names + self.data.len() + align_of::<u64>());
+        out.extend_from_slice(&start);
         out.extend_from_slice(self.stream.as_bytes());
         out.extend_from_slice(self.event_type.as_bytes());
         if self.schema != 1 {
@@ -316,8 +324,14 @@ impl Fields {
     }
 
     pub(crate) fn event_type<'a>(&self, payload: &'a [u8]) -> &'a str {
+        text(Some(self.type_bytes(payload)))
+    }
+
+    /// The bytes of the type.
+    #[inline]
+    pub(crate) fn type_bytes<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
         let start = event::NAMES + usize::from(self.stream_len);
-        text(payload.get(start..start + usize::from(self.type_len)))
+        payload.get(start..start + usize::from(self.type_len)).unwrap_or_default()
     }
 
     pub(crate) fn metadata<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
@@ -347,6 +361,21 @@ impl Fields {
             .get(size(self.optional_at)..)
             .and_then(|bytes| Optional::read(self.flags, bytes))
             .unwrap_or_default()
+    }
+}
+
+/// The type of the event before: most often it is that of the next one too, and one comparison
+/// is cheaper than another look whether it is UTF-8.
+#[derive(Debug, Default)]
+pub(crate) struct LastType(String);
+
+impl LastType {
+    #[inline]
+    pub(crate) fn of(&mut self, fields: &Fields, payload: &[u8]) -> &str {
+        if fields.type_bytes(payload) != self.0.as_bytes() {
+            fields.event_type(payload).clone_into(&mut self.0);
+        }
+        &self.0
     }
 }
 

@@ -1,6 +1,6 @@
 //! Group frames, batch heads and marks: made and read.
 
-use super::checksum::{Seed, seal_header};
+use super::checksum::{BatchSums, Seed, seal_header};
 use super::field::{i64_at, put_i64, put_u16, put_u32, put_u64, put_u128, u32_at, u64_at, u128_at};
 use super::head::Head;
 use super::layout::{batch, group, head, kind, mark};
@@ -90,8 +90,8 @@ impl BatchHead {
         &self,
         payload_len: u32,
         payload_crc: u32,
-        seed: Seed,
-        offset: u64,
+        sums: &mut BatchSums,
+        (seed, offset): (Seed, u64),
     ) -> [u8; batch::LEN] {
         let mut header = [0; batch::LEN];
         put_common(&mut header, kind::BATCH, 0, payload_len, payload_crc);
@@ -100,7 +100,7 @@ impl BatchHead {
         put_u32(&mut header, batch::RECORDS, self.records);
         put_i64(&mut header, batch::COMMITTED_AT, self.committed_at);
         put_i64(&mut header, batch::RAW_CLOCK, self.raw_clock);
-        seal_header(&mut header, seed, offset);
+        sums.seal(&mut header, seed, offset);
         header
     }
 

@@ -1,6 +1,6 @@
 //! The header that all records share, read with its length proven before use.
 
-use super::checksum::{self, HeadSums, Seed};
+use super::checksum::{self, EventSums, Seed};
 use super::field::{size, u16_at, u32_at};
 use super::layout::{ALIGN, event, head, kind, padded};
 
@@ -40,7 +40,7 @@ impl<'a> Head<'a> {
     #[inline(always)]
     pub(crate) fn read_event(
         bytes: &'a [u8],
-        sums: &mut HeadSums,
+        sums: &mut EventSums,
         seed: Seed,
         offset: u64,
     ) -> Option<Self> {

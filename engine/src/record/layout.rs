@@ -110,6 +110,9 @@ pub(crate) mod batch {
     pub(crate) const COMMITTED_AT: usize = RECORDS + size_of::<u32>();
     pub(crate) const RAW_CLOCK: usize = COMMITTED_AT + size_of::<u64>();
     pub(crate) const LEN: usize = RAW_CLOCK + size_of::<u64>();
+
+    /// How many words of the head its CRC covers.
+    pub(crate) const COVERED_WORDS: usize = (LEN - head::KIND) / size_of::<u32>();
 }
 
 /// Event head and payload.

@@ -278,16 +278,23 @@ impl Segment {
 
     /// Copies `start..end` out of the file.
     pub(crate) fn read(&self, start: u64, end: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_into(start, end, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`read`](Self::read), into memory that was used before.
+    pub(crate) fn read_into(&self, start: u64, end: u64, bytes: &mut Vec<u8>) -> Result<()> {
         let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; len];
+        bytes.resize(len, 0);
         let count = self
             .file
-            .read_at(&mut bytes, start)
+            .read_at(bytes, start)
             .map_err(|error| Error::io("read", &self.name, error))?;
         if count < len {
             return Err(self.corrupt(start + wide(count), Damage::Short { needed: end }));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The first block: header and witness slots. Of a shorter file what there is,

@@ -91,9 +91,11 @@ pub(crate) fn windows(
 ) -> Result<()> {
     let overlap = wide(layout::head::MAX);
     let mut at = start;
+    // The same memory each time: new memory is dearer than what is read into it.
+    let mut bytes = Vec::new();
     while at < end {
         let upto = at.saturating_add(WINDOW_BYTES + overlap).min(end);
-        let bytes = segment.read(at, upto)?;
+        segment.read_into(at, upto, &mut bytes)?;
         visit(Window { base: at, bytes: &bytes, limit: end });
         at = at.saturating_add(WINDOW_BYTES);
     }
@@ -104,8 +106,9 @@ pub(crate) fn windows(
 pub(crate) fn last_written(segment: &Segment, start: u64, end: u64) -> Result<Option<u64>> {
     let mut last = None;
     windows(segment, start, end, &mut |window| {
-        // Whole words first: most of a spare is zeros.
-        let dirty = window.bytes.rchunks(4096).position(|block| block.iter().any(|b| *b != 0));
+        // Whole blocks first, without a look after each byte: most of a spare is zeros.
+        let is_dirty = |block: &[u8]| block.iter().fold(0, |all, byte| all | byte) != 0;
+        let dirty = window.bytes.rchunks(4096).position(is_dirty);
         if let Some(blocks) = dirty {
             let upto = window.bytes.len() - blocks * 4096;
             let head = window.bytes.get(..upto).unwrap_or_default();

@@ -73,8 +73,9 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "LIST", value_delimiter = ',',
         value_parser = clap::value_parser!(u64).range(1..=STREAMS))]
     pub(crate) streams: Vec<u64>,
-    /// Sizes of the logs that are replayed, read and opened, as their floors' files have
-    /// them; replay by payload takes the first one [default: 64M,512M].
+    /// Sizes of the logs that are replayed, read and opened, as their floors have them, which
+    /// is some less than the logs take; replay by payload takes the first one [default:
+    /// 64M,512M].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = log_bytes)]
     pub(crate) replay_size: Vec<u64>,
     /// Write every figure of every round to this file: a table of text, one fact a line.
@@ -83,9 +84,10 @@ pub(crate) struct Bench {
     /// Write one page with plots and tables to this file.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
-    /// Measure nothing: print, and draw, what `--data` wrote to this file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = MEASURING)]
-    pub(crate) from: Option<PathBuf>,
+    /// Measure nothing: print, and draw, what `--data` wrote to this file; of several, what is
+    /// in all of them, which has to be of one machine and one version.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = MEASURING)]
+    pub(crate) from: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -74,6 +74,14 @@ fn every_part_is_measured_and_drawn_again_from_its_data() {
     let second = file("second.html");
     let told = annals(["bench", "--from", &data, "--report", &second]).fine().stdout;
     assert_eq!(fs::read_to_string(&report).unwrap(), fs::read_to_string(&second).unwrap());
+    let both = annals(["bench", "--json", "--from", &data, "--from", &data]).fine().objects();
+    let works = |lines: &[Value]| -> Vec<Value> {
+        of_kind(lines, "row").iter().map(|row| row["threads"].clone()).collect()
+    };
+    assert_eq!(works(&both), works(&lines), "more rounds of the same works");
+    let other = room.write("other", fs::read_to_string(&data).unwrap().replace("cores", "dice"));
+    let mixed = annals(["bench", "--from", &data, &other]).ends_with(2);
+    mixed.says(&["it does not go with the files before it: machine"]);
     for word in ["floor", "annals", "ratio", "spread", "p50", "p99", "Opening a log", "Medians"] {
         assert!(told.contains(word), "{word}: {told}");
     }

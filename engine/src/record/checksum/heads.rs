@@ -1,19 +1,25 @@
-//! The CRCs of many heads of events, one after the other, by tables.
+//! The CRCs of many heads of one kind, one after the other, by tables.
 //!
 //! A CRC is linear: it is the sum, by XOR, of what each word of the head and the start add
-//! to it. From one event to the next most words stay as they were, or change in their
+//! to it. From one head to the next most words stay as they were, or change in their
 //! lowest byte, so most of the sum stays too. That takes fewer instructions than the
-//! general way, whose set-up is most of its cost for 36 bytes.
+//! general way, whose set-up is most of its cost for 36 or 44 bytes.
 
 use super::Seed;
-use crate::record::field::{size, u32_at};
-use crate::record::layout::{event, head};
+use crate::record::field::{put_u32, size, u32_at};
+use crate::record::layout::{batch, event, head};
+
+/// Of heads of events.
+pub(crate) type EventSums = HeadSums<{ event::COVERED_WORDS }>;
+
+/// Of heads of batches.
+pub(crate) type BatchSums = HeadSums<{ batch::COVERED_WORDS }>;
 
 /// What a byte adds, by its value, and that for each byte of a word.
 type Table = [[u32; 256]; size_of::<u32>()];
 
-/// For each word that is covered. The last one is for a word with nothing behind it.
-static TABLES: [Table; event::COVERED_WORDS] = tables();
+/// For each word of the longest head. The last one is for a word with nothing behind it.
+static TABLES: [Table; batch::COVERED_WORDS] = tables();
 
 const fn byte_through(crc: u32) -> u32 {
     let (mut crc, mut bits) = (crc, u8::BITS);
@@ -26,15 +32,15 @@ const fn byte_through(crc: u32) -> u32 {
 }
 
 #[allow(clippy::indexing_slicing)] // Wrong ones do not compile.
-const fn tables() -> [Table; event::COVERED_WORDS] {
-    let mut tables = [[[0; 256]; size_of::<u32>()]; event::COVERED_WORDS];
+const fn tables() -> [Table; batch::COVERED_WORDS] {
+    let mut tables = [[[0; 256]; size_of::<u32>()]; batch::COVERED_WORDS];
     let mut byte = 0_u32;
     while byte < 256 {
         let mut added = byte;
         let mut behind = 0;
-        while behind < event::COVERED_WORDS * size_of::<u32>() {
+        while behind < batch::COVERED_WORDS * size_of::<u32>() {
             added = byte_through(added);
-            let at = event::COVERED_WORDS * size_of::<u32>() - 1 - behind;
+            let at = batch::COVERED_WORDS * size_of::<u32>() - 1 - behind;
             tables[at / size_of::<u32>()][at % size_of::<u32>()][size(byte)] = added;
             behind += 1;
         }
@@ -64,29 +70,39 @@ pub(super) fn word_after(crc: u32, word: u32) -> u32 {
 
 /// The head that was looked at last, as it was summed up.
 #[derive(Debug, Clone)]
-pub(crate) struct HeadSums {
-    words: [u32; event::COVERED_WORDS],
+pub(crate) struct HeadSums<const COVERED: usize> {
+    words: [u32; COVERED],
     sum: u32,
 }
 
-impl HeadSums {
+impl<const COVERED: usize> HeadSums<COVERED> {
     pub(crate) const fn new() -> Self {
-        Self { words: [0; event::COVERED_WORDS], sum: 0 }
+        Self { words: [0; COVERED], sum: 0 }
     }
 
     /// Whether a whole head matches its first field.
     #[inline(always)]
-    pub(crate) fn holds(&mut self, head: &[u8; event::LEN], seed: Seed, offset: u64) -> bool {
+    pub(crate) fn holds(&mut self, head: &[u8], seed: Seed, offset: u64) -> bool {
         u32_at(head, head::HEADER_CRC) == Some(self.crc(head, seed, offset))
     }
 
+    /// Puts the CRC of a whole head into its first field.
     #[inline(always)]
-    fn crc(&mut self, head: &[u8; event::LEN], seed: Seed, offset: u64) -> u32 {
+    pub(crate) fn seal(&mut self, head: &mut [u8], seed: Seed, offset: u64) -> u32 {
+        let crc = self.crc(head, seed, offset);
+        put_u32(head, head::HEADER_CRC, crc);
+        crc
+    }
+
+    #[inline(always)]
+    fn crc(&mut self, head: &[u8], seed: Seed, offset: u64) -> u32 {
         let (words, _) = head.as_chunks();
+        debug_assert_eq!(words.len() - head::KIND / size_of::<u32>(), COVERED, "another head");
+        let Some(tables) = TABLES.last_chunk::<COVERED>() else { return 0 };
         // The start is added to the first word.
         let mut start = !seed.at(offset);
         let covered = words.iter().skip(head::KIND / size_of::<u32>());
-        for ((bytes, before), table) in covered.zip(&mut self.words).zip(&TABLES) {
+        for ((bytes, before), table) in covered.zip(&mut self.words).zip(tables) {
             let word = u32::from_le_bytes(*bytes) ^ std::mem::take(&mut start);
             let changed = word ^ *before;
             if changed == 0 {
@@ -124,7 +140,7 @@ mod tests {
     #[test]
     fn sums_are_the_same_crc_whatever_changes_between_two_heads() {
         let mut words = words();
-        let mut sums = HeadSums::new();
+        let mut sums = EventSums::new();
         let mut header = [0_u8; event::LEN];
         for round in 0..5000 {
             let (at, changed) = (words.next().unwrap(), words.next().unwrap());

@@ -1,7 +1,7 @@
 //! Groups of whatever records a test wants.
 
 use super::seed;
-use crate::record::checksum::{self, Chain, seal_header};
+use crate::record::checksum::{self, BatchSums, Chain, EventSums, seal_header};
 use crate::record::event::EventHead;
 use crate::record::field::{u32_at, wide};
 use crate::record::frame::{BatchHead, GroupFrame, put_common};
@@ -35,7 +35,8 @@ impl Made {
         let payload_crc = checksum::of(&filled);
         let (mut bytes, crc) = match self {
             Self::Event(head, _) => {
-                let (header, crc) = head.encode(len, payload_crc, seed(), offset);
+                let mut sums = EventSums::new();
+                let (header, crc) = head.encode(len, payload_crc, &mut sums, (seed(), offset));
                 (header.to_vec(), crc)
             }
             Self::Snapshot(head, _) => {
@@ -75,7 +76,7 @@ pub(super) fn group(records: &[Made], events: u32, first_position: u64) -> Vec<u
     let head =
         BatchHead { first_position, events, records: count, committed_at: TIME, raw_clock: TIME };
     let len = u32::try_from(body.len()).unwrap();
-    let batch = head.encode(len, chain.finish(), seed(), batch_at);
+    let batch = head.encode(len, chain.finish(), &mut BatchSums::new(), (seed(), batch_at));
     let mut outer = Chain::new();
     outer.push(u32_at(&batch, 0).unwrap());
     let frame =

@@ -5,7 +5,7 @@ mod made;
 
 use proptest::prelude::*;
 
-use super::checksum::{self, Chain, Seed};
+use super::checksum::{self, BatchSums, Chain, EventSums, Seed};
 use super::event::{EventHead, Fields, PayloadParts, TagTexts};
 use super::field::{size, u32_at, wide};
 use super::frame::{BatchHead, GroupFrame, close_mark};
@@ -46,7 +46,8 @@ fn group_of(
         };
         let at = offset + head_len + wide(records.len());
         let len = u32::try_from(payload.len()).unwrap();
-        let (header, crc) = head.encode(len, checksum::of(&filled), seed(), at);
+        let crc = checksum::of(&filled);
+        let (header, crc) = head.encode(len, crc, &mut EventSums::new(), (seed(), at));
         chain.push(crc);
         records.extend_from_slice(&header);
         records.extend_from_slice(&filled);
@@ -59,7 +60,8 @@ fn group_of(
         BatchHead { first_position, events, records: events + 1, committed_at: 7, raw_clock: 5 };
     let batch_at = offset + wide(super::layout::group::LEN);
     let len = u32::try_from(records.len()).unwrap();
-    let batch = batch.encode(len, chain.finish() ^ hurt, seed(), batch_at);
+    let crc = chain.finish() ^ hurt;
+    let batch = batch.encode(len, crc, &mut BatchSums::new(), (seed(), batch_at));
     let mut outer = Chain::new();
     outer.push(u32_at(&batch, 0).unwrap());
     let frame = GroupFrame {

@@ -20,7 +20,7 @@ pub(crate) use self::step::{
     EventSpan, EventStep, Fault, KeySpan, KeyStep, RecordSpan, SnapshotSpan, SnapshotStep, Step,
     WalkError, Window,
 };
-use super::checksum::{HeadSums, Seed};
+use super::checksum::{EventSums, Seed};
 use super::field::wide;
 use super::frame::{BatchHead, GroupFrame, is_close_mark};
 use super::head::{Head, NotARecord};
@@ -36,7 +36,7 @@ pub(crate) struct Walk {
     group: Option<Container>,
     batch: Option<Inside>,
     recorded_at: i64,
-    sums: HeadSums,
+    sums: EventSums,
     /// What is wrong where the walk stands.
     failed: Option<WalkError>,
 }
@@ -58,7 +58,7 @@ impl Walk {
             group: None,
             batch: None,
             recorded_at: i64::MIN,
-            sums: HeadSums::new(),
+            sums: EventSums::new(),
             failed: None,
         }
     }

@@ -31,8 +31,8 @@ use crate::time;
 const TELL: Duration = Duration::from_secs(30);
 
 pub(super) fn run(asked: &Bench, output: &mut Output) -> Result<Answer, Failure> {
-    if let Some(file) = &asked.from {
-        tell(&read(file)?, asked, output)?;
+    if let Some(survey) = read_all(&asked.from)? {
+        tell(&survey, asked, output)?;
         return Ok(Answer::Yes);
     }
     let (directory, plan) = plan(asked)?;
@@ -188,6 +188,22 @@ fn tell(survey: &Survey, asked: &Bench, output: &mut Output) -> Result<(), Failu
         note(format_args!("written: {}", file.display()));
     }
     Ok(())
+}
+
+/// What is in all of these files, if there are any.
+fn read_all(files: &[PathBuf]) -> Result<Option<Survey>, Failure> {
+    let mut all: Option<Survey> = None;
+    for file in files {
+        let survey = read(file)?;
+        match &mut all {
+            None => all = Some(survey),
+            Some(all) => all.join(survey).map_err(|why| Failure::Usage {
+                what: file.display().to_string(),
+                why: format!("it does not go with the files before it: {why}"),
+            })?,
+        }
+    }
+    Ok(all)
 }
 
 fn read(file: &Path) -> Result<Survey, Failure> {

@@ -70,11 +70,12 @@ pub(super) const fn floor(part: Part) -> &'static str {
         }
         Part::Replay => {
             "Floor: from header to header through a fresh mapping of one file, each record's CRC \
-             checked, nothing decoded. Both are in the page cache, as far as they fit."
+             checked, nothing decoded. Beyond 1 GiB one file of that size or less is walked over \
+             again and again. Both are in the page cache, as far as they fit."
         }
         Part::Reads => {
             "Floor: a hash table in memory from the stream's name to ten offsets in a mapped \
-             file, each record's CRC checked. Both are in the page cache, as far as they fit."
+             file of 1 GiB at most, each record's CRC checked. Both are in the page cache, as far as they fit."
         }
         Part::Open => {
             "Beside both: a walk over as much, each record's CRC checked. A log that need not \
