@@ -28,7 +28,8 @@
 //!
 //! The [`guide`] goes through it by subject, with programs that run: [appending](guide::appending),
 //! [reading](guide::reading), [tailing](guide::tailing), [durability](guide::durability),
-//! [recovery](guide::recovery), [testing](guide::testing) your own program.
+//! [recovery](guide::recovery), [testing](guide::testing) your own program,
+//! [evolution](guide::evolution) of code whose events stay.
 //!
 //! # Where to look
 //!
@@ -46,6 +47,7 @@
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
 //! | check a log | [`verify`] |
 //! | mend what is damaged | [`plan_repair`], [`apply_repair`] |
+//! | source events: typed events, aggregates, snapshots | `sourcing` (feature `sourcing`) |
 //! | test your own program's faults | `io::sim` (feature `sim`) |
 //!
 //! # What is promised
@@ -75,7 +77,8 @@
 //!
 //! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
-//! * `sourcing`: what event-sourced programs need around the log, `sourcing`.
+//! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
+//!   a codec of events to it.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 

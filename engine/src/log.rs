@@ -71,6 +71,25 @@ impl Log {
         Options::new().open(path)
     }
 
+    /// A new log in memory, on the [simulated disk](crate::io::sim): the same engine, for a
+    /// test. It is gone when it is dropped. To see it survive that, or a crash, open logs
+    /// on a disk of your own: the [guide to testing](crate::guide::testing) shows how.
+    ///
+    /// ```
+    /// use annals::{Batch, Expected, Log, NewEvent};
+    /// let log = Log::temporary()?;
+    /// log.append(Batch::new().write("order-17", Expected::NoStream, [NewEvent::new("Placed")]))?;
+    /// assert_eq!(log.version("order-17")?, 1);
+    /// # Ok::<(), annals::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] if no threads can be started.
+    #[cfg(feature = "sim")]
+    pub fn temporary() -> Result<Self> {
+        Options::new().open_on(Arc::new(crate::io::sim::SimStorage::new()))
+    }
+
     fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {
         let place = storage.describe();
         if !storage.exists().map_err(|error| Error::io("open", &place, error))? {

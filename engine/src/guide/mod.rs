@@ -7,6 +7,7 @@
 //! | [`tailing`] | How do I follow the log, here, elsewhere and after a restart? |
 //! | [`durability`] | When is an event safe, and what does that cost? |
 //! | [`recovery`] | What happens after a crash, and what if the disk is hurt? |
+//! | [`evolution`] | How do I change code whose events stay? (feature `sourcing`) |
 //! | [`testing`] | How do I show my own program a crash? |
 //!
 //! # Words
@@ -52,6 +53,7 @@
 
 pub mod appending;
 pub mod durability;
+pub mod evolution;
 pub mod reading;
 pub mod recovery;
 pub mod tailing;

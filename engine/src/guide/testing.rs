@@ -235,7 +235,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Without a simulation
+//! # Without a crash
 //!
-//! A test that only needs a log opens one in a temporary directory and lets that be removed
-//! with it.
+//! A test that only needs a log takes [`Log::temporary`](crate::Log::temporary): a log in memory
+//! that is gone with it. For an aggregate (feature `sourcing`) there is
+//! `sourcing::Fixture`: given these events, when this command, then those events, on such a
+//! log; it also checks that snapshots change nothing. Without the feature `sim` a log in a
+//! temporary directory does as well.

@@ -40,8 +40,9 @@ const RANKS: [(usize, &[&str]); 9] = [
 ];
 
 /// The module that stands on what every program can use, and what it may import besides
-/// what `lib.rs` exports: locks that a model sees, and planted faults.
-const ON_TOP: (&str, [&str; 2]) = ("sourcing", ["sync", "planted"]);
+/// what `lib.rs` re-exports: public modules, its own macro, locks that a model sees, and planted
+/// faults.
+const ON_TOP: (&str, [&str; 4]) = ("sourcing", ["event_types", "limits", "sync", "planted"]);
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.
 const HOMES: [(&str, &[&str], &[&str]); 5] = [
