@@ -200,6 +200,20 @@ impl World {
         self.parked_moves_on();
     }
 
+    fn park(&mut self, n: usize) {
+        if let Some((lease, position)) = self.pick(n) {
+            assert!(self.book.park(lease, "why", Timestamp::from_nanos(0)));
+            // Those before it in its stream are not settled: parked from the first one.
+            let stream = self.event(position).stream;
+            let first = self.positions().find(|(at, event)| {
+                event.stream == stream && event.matches && !self.is.done.contains(at)
+            });
+            self.in_flight
+                .retain(|(_, at)| self.events[usize::try_from(*at).unwrap() - 1].stream != stream);
+            self.is.parked.insert(stream, first.unwrap().0);
+        }
+    }
+
     /// A parked stream of which nothing is left is parked no more.
     fn parked_moves_on(&mut self) {
         self.load();
@@ -233,20 +247,7 @@ impl World {
                     self.take_back(position);
                 }
             }
-            Op::Park(n) => {
-                if let Some((lease, position)) = self.pick(n) {
-                    assert!(self.book.park(lease, "why", Timestamp::from_nanos(0)));
-                    // Those before it in its stream are not settled: parked from the first one.
-                    let stream = self.event(position).stream;
-                    let first = self.positions().find(|(at, event)| {
-                        event.stream == stream && event.matches && !self.is.done.contains(at)
-                    });
-                    self.in_flight.retain(|(_, at)| {
-                        self.events[usize::try_from(*at).unwrap() - 1].stream != stream
-                    });
-                    self.is.parked.insert(stream, first.unwrap().0);
-                }
-            }
+            Op::Park(n) => self.park(n),
             Op::Replay(stream) => {
                 assert_eq!(self.book.replay(STREAMS[stream]), self.is.parked.contains_key(&stream));
                 self.parked_moves_on();

@@ -6,17 +6,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::book::{Book, Refused, Taken};
+use super::book::{Book, Taken};
 use super::error::SubscriptionError;
-use super::options::{Nack, SubscriptionOptions};
+use super::options::SubscriptionOptions;
 use super::saved::{Marks, Saved};
 use super::status::{self, SubscriptionStatus};
-use crate::planted::{self, Bug};
 use crate::sourcing::{Store, Tail};
 use crate::sync::{Condvar, Instant, Mutex};
-use crate::{
-    Batch, Committed, Durability, Error, OwnedEvent, Result as StoreResult, Start, Timestamp,
-};
+use crate::{Batch, Durability, Error, OwnedEvent, Result as StoreResult, Start, Timestamp};
 
 pub(super) type Result<T> = std::result::Result<T, SubscriptionError>;
 
@@ -34,14 +31,14 @@ const SCANNED_UNSAVED: u64 = 8192;
 
 /// How a subscription ended.
 #[derive(Debug)]
-enum Ended {
+pub(super) enum Ended {
     Stopped(Option<u64>, String),
     Deleted,
 }
 
 /// What is not saved yet.
 #[derive(Debug, Default)]
-struct Unsaved {
+pub(super) struct Unsaved {
     /// How many events were settled since.
     settled: u64,
     /// Since when.
@@ -49,6 +46,13 @@ struct Unsaved {
     /// What the last saved checkpoint is.
     checkpoint: u64,
     error: Option<Error>,
+}
+
+impl Unsaved {
+    /// Nothing is unsaved: this checkpoint was saved.
+    pub(super) fn at(checkpoint: u64) -> Self {
+        Self { checkpoint, ..Self::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -59,8 +63,8 @@ pub(super) struct State {
     /// How often it was reset: a tail of an earlier turn is of no use.
     turn: u64,
     pub(super) members: BTreeSet<u64>,
-    ended: Option<Ended>,
-    unsaved: Unsaved,
+    pub(super) ended: Option<Ended>,
+    pub(super) unsaved: Unsaved,
 }
 
 #[derive(Debug)]
@@ -121,7 +125,7 @@ impl Core {
         exclusive: bool,
     ) -> Result<Self> {
         let tail = status::tail_at(&*store, name, &options.filter, &marks)?;
-        let unsaved = Unsaved { checkpoint: marks.checkpoint(), ..Unsaved::default() };
+        let unsaved = Unsaved::at(marks.checkpoint());
         let (members, ended) = (BTreeSet::new(), None);
         let book = Book::new(marks);
         let state = State { book, tail: Some(tail), turn: 0, members, ended, unsaved };
@@ -139,7 +143,7 @@ impl Core {
         })
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         Instant::now().saturating_duration_since(self.begin)
     }
 
@@ -156,7 +160,7 @@ impl Core {
     }
 
     /// What was delivered is answered for also when nothing more is delivered.
-    fn there(&self, state: &State) -> Result<()> {
+    pub(super) fn there(&self, state: &State) -> Result<()> {
         match state.ended {
             Some(Ended::Deleted) => self.running(state),
             Some(Ended::Stopped(..)) | None => Ok(()),
@@ -265,134 +269,13 @@ impl Core {
     }
 
     /// Something was settled, or moved in another way that is to be saved.
-    fn moved(&self, state: &mut State, settled: u64) {
+    pub(super) fn moved(&self, state: &mut State, settled: u64) {
         state.unsaved.settled += settled;
         state.unsaved.since.get_or_insert_with(Instant::now);
         self.changed.notify_all();
     }
 
-    fn not_in_flight(&self, position: u64) -> SubscriptionError {
-        SubscriptionError::NotInFlight { name: self.name.clone(), position }
-    }
-
-    /// Settles these, each with its position.
-    fn settle(&self, state: &mut State, deliveries: &[(u64, u64)]) -> Result<Vec<u64>> {
-        let leases: Vec<_> = deliveries.iter().map(|(lease, _)| *lease).collect();
-        let refused = match state.book.settle(&leases) {
-            Ok(()) => return Ok(leases),
-            Err(refused) => refused,
-        };
-        let (Refused::NotInFlight(lease) | Refused::OutOfOrder(lease)) = refused;
-        let of_lease = deliveries.iter().find(|(other, _)| *other == lease);
-        let position = of_lease.map_or(0, |(_, position)| *position);
-        let name = self.name.clone();
-        Err(match refused {
-            Refused::NotInFlight(_) => self.not_in_flight(position),
-            Refused::OutOfOrder(_) => SubscriptionError::OutOfOrder { name, position },
-        })
-    }
-
-    pub(super) fn ack(&self, lease: u64, position: u64) -> Result<()> {
-        let mut state = self.state.lock();
-        self.there(&state)?;
-        let leases = self.settle(&mut state, &[(lease, position)])?;
-        state.book.go_on(&leases);
-        self.moved(&mut state, 1);
-        self.save_if_due(&mut state)
-    }
-
-    pub(super) fn nack(&self, lease: u64, event: &OwnedEvent, nack: Nack<'_>) -> Result<()> {
-        let event = event.as_event();
-        let (position, stream) = (event.position(), event.stream());
-        let mut state = self.state.lock();
-        self.there(&state)?;
-        let done = match nack {
-            Nack::Retry(after) => {
-                let not_before = self.now().saturating_add(after);
-                state.book.retry(lease, not_before)
-            }
-            Nack::Park(reason) if self.may_park(&state, stream) => {
-                state.book.park(lease, reason, now())
-            }
-            Nack::Skip(reason) => {
-                let leases = self.settle(&mut state, &[(lease, position)])?;
-                state.book.skipped(stream, position, reason, now());
-                state.book.go_on(&leases);
-                true
-            }
-            Nack::Stop(reason) | Nack::Park(reason) => {
-                let stopped = state.book.retry(lease, Duration::ZERO);
-                if stopped {
-                    state.ended = Some(Ended::Stopped(Some(position), reason.to_owned()));
-                }
-                stopped
-            }
-        };
-        if !done {
-            return Err(self.not_in_flight(position));
-        }
-        self.moved(&mut state, u64::from(!matches!(nack, Nack::Retry(_))));
-        self.save_if_due(&mut state)
-    }
-
-    fn may_park(&self, state: &State, stream: &str) -> bool {
-        let parked = &state.book.marks().parked;
-        parked.len() < self.options.parked_streams || parked.contains_key(stream)
-    }
-
-    /// What was not answered for is delivered again.
-    pub(super) fn give_back(&self, lease: u64, tried: bool) {
-        let book = &mut self.state.lock().book;
-        let back = if tried { book.retry(lease, Duration::ZERO) } else { book.put_back(lease) };
-        if back {
-            self.changed.notify_all();
-        }
-    }
-
-    /// Commits a batch and settles these, by lease and position, with it: all or nothing.
-    pub(super) fn commit(
-        &self,
-        deliveries: &[(u64, u64)],
-        batch: &mut Batch,
-        durability: Durability,
-    ) -> Result<Committed> {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        self.there(state)?;
-        let before = state.book.marks().clone();
-        let leases = self.settle(state, deliveries)?;
-        let apart = planted::active(Bug::AckOutsideBatch);
-        if !apart {
-            self.add_state(state, batch);
-        }
-        // Under the lock, since of two states the later one must come later. What is to be
-        // durable waits for that afterwards, together with others.
-        let level =
-            if durability == Durability::Durable { Durability::Buffered } else { durability };
-        let committed = match self.store.append_with(batch, level) {
-            Ok(committed) => committed,
-            Err(error) => {
-                state.book.unsettle(&leases, before);
-                return Err(error.into());
-            }
-        };
-        state.book.go_on(&leases);
-        if committed.is_deduplicated() || apart {
-            // Nothing of this batch was written: what it settles is written by itself.
-            self.moved(state, 1);
-            self.saved(state, Durability::Buffered)?;
-        } else {
-            state.unsaved = Unsaved { checkpoint: state.book.checkpoint(), ..Unsaved::default() };
-            self.changed.notify_all();
-        }
-        drop(guard);
-        if durability == Durability::Durable {
-            self.store.sync()?;
-        }
-        Ok(committed)
-    }
-
-    fn add_state(&self, state: &State, batch: &mut Batch) {
+    pub(super) fn add_state(&self, state: &State, batch: &mut Batch) {
         status::add(batch, &self.name, &Saved::new(self.filter(), state.book.marks()));
     }
 
@@ -402,8 +285,7 @@ impl Core {
         self.add_state(state, &mut batch);
         match self.store.append_with(&batch, durability) {
             Ok(_) => {
-                let checkpoint = state.book.checkpoint();
-                state.unsaved = Unsaved { checkpoint, ..Unsaved::default() };
+                state.unsaved = Unsaved::at(state.book.checkpoint());
                 Ok(())
             }
             Err(error) => {
@@ -416,7 +298,7 @@ impl Core {
     }
 
     /// Saves. An error after which others may succeed is noted alone.
-    fn saved(&self, state: &mut State, durability: Durability) -> Result<()> {
+    pub(super) fn saved(&self, state: &mut State, durability: Durability) -> Result<()> {
         match self.save(state, durability) {
             Err(error @ (Error::Poisoned { .. } | Error::Closed | Error::Forked { .. })) => {
                 Err(error.into())
@@ -425,7 +307,7 @@ impl Core {
         }
     }
 
-    fn save_if_due(&self, state: &mut State) -> Result<()> {
+    pub(super) fn save_if_due(&self, state: &mut State) -> Result<()> {
         let Unsaved { settled, since, checkpoint, .. } = state.unsaved;
         let Some(since) = since else { return Ok(()) };
         let old = Instant::now().saturating_duration_since(since) >= self.options.save_after;
@@ -506,7 +388,7 @@ impl Core {
         state.book.restart(marks);
         state.tail = Some(tail);
         state.turn += 1;
-        state.unsaved = Unsaved { checkpoint: state.book.checkpoint(), ..Unsaved::default() };
+        state.unsaved = Unsaved::at(state.book.checkpoint());
         self.changed.notify_all();
         Ok(())
     }

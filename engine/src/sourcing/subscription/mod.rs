@@ -3,11 +3,12 @@
 //!
 //! * [`saved`]: what of a subscription is in the log, and its format
 //! * [`book`]: the bookkeeping: what was seen, is in flight, is settled, is parked; no I/O
-//! * [`core`]: the shell around it
+//! * [`core`]: the shell around it; [`answer`]: what deliveries are answered with
 //! * [`consumer`]: what is handed to programs
 //! * [`status`]: subscriptions as the store knows them
 //! * [`options`], [`partition`], [`error`]
 
+mod answer;
 mod book;
 #[cfg(test)]
 mod book_tests;
