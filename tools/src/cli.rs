@@ -98,7 +98,8 @@ pub(crate) enum Command {
     /// and consumes it. Until then the stream is listed as to be delivered again. Both need to
     /// write the log, which one process can at a time: while the program runs, it has to do
     /// it itself (`Subscription::replay`, `Subscription::drop_parked`). The exit code is 1 if
-    /// there is no such subscription, or a stream that was named is not parked there.
+    /// there is no such subscription, if a stream that was named is not parked there, or if
+    /// one was not dropped since it is to be delivered again.
     Parked(Parked),
     /// Print how much is in the log, and how it was last closed.
     Stat(OneLog),

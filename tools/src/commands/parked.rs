@@ -167,15 +167,12 @@ fn told(asked: &Parked, parked: &ParkedStream, output: &mut Output) -> Result<()
         let what = if asked.drop { "drop" } else { "replay" };
         return output.object(&Done { stream, position: *position, version: *version, what });
     }
-    let (what, from) = if asked.drop {
-        (format!("version {} is skipped; ", units::count(*version)), version.saturating_add(1))
+    let (stream, name) = (printable(stream), printable(&asked.name));
+    let version = units::count(*version);
+    let what = if asked.drop {
+        format!("version {version} is skipped; what waits behind it is delivered")
     } else {
-        (String::new(), *version)
+        format!("delivered again from version {version} on")
     };
-    output.line(format_args!(
-        "{NAME}{}{NAME:#}  {what}delivered again from version {} on when {} is run next",
-        printable(stream),
-        units::count(from),
-        printable(&asked.name)
-    ))
+    output.line(format_args!("{NAME}{stream}{NAME:#}  {what} when {name} is run next"))
 }

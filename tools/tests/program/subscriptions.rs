@@ -185,7 +185,7 @@ fn what_is_dropped_is_skipped_and_what_waits_behind_it_is_delivered() {
     let done = annals(["parked", &log, "mail", "--drop", "--reason", "test order"]).ends_with(1);
     assert_eq!(
         done.stdout,
-        "order-1  version 1 is skipped; delivered again from version 2 on when mail is run next\n"
+        "order-1  version 1 is skipped; what waits behind it is delivered when mail is run next\n"
     );
     done.says(&["stream order-2 is to be delivered again: nothing is dropped"]);
     let mail = annals(["subscriptions", &log, "--json"]).fine().objects().remove(0);
