@@ -1,19 +1,21 @@
 //! The command line: names, arguments and their help. No behaviour.
 
 mod bench;
+mod crashtest;
+mod sourcing;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use annals::{Expected, Filter, Timestamp, Uuid};
-use annals_fuzz::program::Program;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::time;
 
 pub(crate) use bench::{Bench, BenchChild};
+pub(crate) use crashtest::{Child, Crashtest};
+pub(crate) use sourcing::{History, Parked, Trace};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine; 1 the answer is \"no\" (damage found, conflict); 2 wrong usage; \
@@ -62,6 +64,42 @@ pub(crate) enum Command {
     Streams(Streams),
     /// Print the newest snapshot of a stream.
     Snapshot(Snapshot),
+    /// Print one stream as a story: who did what, why, and what changed.
+    ///
+    /// The data of each event is compared with the state so far: an object of all fields that
+    /// earlier events of the stream named, each with the last value. So `+` is a field that
+    /// was not there, `~` one with another value, `-` one that is gone. A field that an event
+    /// does not name stays as it was; null takes it away. An object in a field replaces the
+    /// one before it, and both are compared in parts (`address.city`). Only data that is a
+    /// JSON object has fields; of other data the size is told, and it changes no field. Who
+    /// did it is what metadata has as `actor`, `user`, `user_id`, `author`, `by` or
+    /// `principal`, if it is a JSON object.
+    History(History),
+    /// Print all events of a correlation, each below its cause.
+    ///
+    /// In commit order, and as a tree where the cause of an event is the id of an earlier one
+    /// of the same correlation; others stand at the margin. Behind each is how long after its
+    /// cause it occurred. With `--json` in commit order, with `depth` and `cause`, the
+    /// position of that event. Holds what it prints in memory.
+    Trace(Trace),
+    /// List subscriptions: how far each is, what is parked and skipped.
+    ///
+    /// What lies behind is all that was appended since, whether or not it matches the filter,
+    /// and the time is the age of the first of it. Also while another process writes: what
+    /// that process did not save yet, by default up to a second of work, counts as not done.
+    Subscriptions(OneLog),
+    /// List the streams that a subscription has parked; deliver or drop what they wait at.
+    ///
+    /// A stream is parked at an event that could not be handled, and its later events wait
+    /// behind that one. `--replay` and `--drop` handle no event themselves: that is up to the
+    /// program that has the subscription. They note in the log, durably, that the stream is
+    /// to be delivered again, from the parked event on or, with `--drop`, from the one after
+    /// it, which counts as skipped; the program does so when it opens the subscription next
+    /// and consumes it. Until then the stream is listed as to be delivered again. Both need to
+    /// write the log, which one process can at a time: while the program runs, it has to do
+    /// it itself (`Subscription::replay`, `Subscription::drop_parked`). The exit code is 1 if
+    /// there is no such subscription, or a stream that was named is not parked there.
+    Parked(Parked),
     /// Print how much is in the log, and how it was last closed.
     Stat(OneLog),
     /// Read everything and check it; never writes.
@@ -352,49 +390,6 @@ pub(crate) struct Repair {
     /// Do it. Without this nothing is changed.
     #[arg(long)]
     pub(crate) apply: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Crashtest {
-    /// End after so many seconds; fractions are fine.
-    #[arg(long, value_name = "N", value_parser = seconds, group = "enough")]
-    pub(crate) seconds: Option<Duration>,
-    /// End when so many distinct crash states were looked at; all short programs are run in
-    /// any case. With `--kill`: when so many processes were killed [default: 100000; with
-    /// `--kill` 200].
-    #[arg(long, value_name = "N", group = "enough")]
-    pub(crate) states: Option<u64>,
-    /// What everything random is drawn from.
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Run all programs of up to so many steps first.
-    #[arg(long, value_name = "N", default_value_t = 3, conflicts_with_all = ["kill", "program"],
-        value_parser = clap::value_parser!(u32).range(0..=6))]
-    pub(crate) steps: u32,
-    /// How many threads work, or processes are alive at a time [default: one for each
-    /// processor].
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
-    /// Run one program again, as it was printed with a failure.
-    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["enough", "kill"])]
-    pub(crate) program: Option<Program>,
-    /// Kill processes that write and read a log in a real directory.
-    #[arg(long)]
-    pub(crate) kill: bool,
-    /// Where the logs of those processes are made [default: the directory for temporary
-    /// files, and memory where the system has files there].
-    #[arg(long, value_name = "DIR", requires = "kill")]
-    pub(crate) dir: Option<PathBuf>,
-    /// Put an error into the log on purpose, in builds that can.
-    #[arg(long, value_name = "BUG", hide = true)]
-    pub(crate) plant: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Child {
-    /// What it is told to do.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) words: Vec<String>,
 }
 
 #[derive(Debug, Args)]

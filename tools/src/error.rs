@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use annals::sourcing::SubscriptionError;
+
 use crate::git::GitError;
 use crate::incoming::Refusal;
 
@@ -35,6 +37,10 @@ pub(crate) enum Failure {
     /// The library refused, or the log is not as it should be.
     #[error("{}", of_log(log, source))]
     Log { log: String, source: annals::Error },
+
+    /// What the log keeps of a subscription is not as it should be.
+    #[error("{log}: {source}")]
+    Subscription { log: String, source: SubscriptionError },
 
     /// One event of an import cannot be appended.
     #[error("{0}")]
@@ -92,6 +98,12 @@ impl Failure {
     pub(crate) fn advice(&self) -> Option<String> {
         match self {
             Self::Log { log, source } => log_advice(log, source),
+            Self::Subscription { source: SubscriptionError::Unreadable { .. }, .. } => {
+                Some("use a newer version of annals".to_owned())
+            }
+            Self::Subscription { log, .. } => {
+                Some(format!("`annals subscriptions {log}` tells how far each is"))
+            }
             Self::Item(refusal) if refusal.is_conflict() => Some(
                 "give the event an id of its own, or leave the line out; what was imported before \
                  it stays, and is passed over when you import again"
@@ -166,5 +178,16 @@ pub(crate) trait OfLog<T> {
 impl<T> OfLog<T> for annals::Result<T> {
     fn of(self, log: &Path) -> Result<T, Failure> {
         self.map_err(|source| Failure::Log { log: log.display().to_string(), source })
+    }
+}
+
+impl<T> OfLog<T> for Result<T, SubscriptionError> {
+    fn of(self, log: &Path) -> Result<T, Failure> {
+        self.map_err(|error| match error {
+            SubscriptionError::Store(source) => {
+                Failure::Log { log: log.display().to_string(), source }
+            }
+            source => Failure::Subscription { log: log.display().to_string(), source },
+        })
     }
 }

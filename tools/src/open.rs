@@ -2,7 +2,9 @@
 //! then closing it in every case.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use annals::sourcing::Subscriptions;
 use annals::{Log, Options, Reader};
 
 use crate::error::{Failure, OfLog};
@@ -25,6 +27,19 @@ pub(crate) fn with_log<T>(
     let log = Options::new().create(missing == Missing::Make).open(path).of(path)?;
     let outcome = work(&log);
     let closed = log.close().of(path);
+    let value = outcome?;
+    closed?;
+    Ok(value)
+}
+
+/// As [`with_log`] on a log that is there, with its subscriptions.
+pub(crate) fn with_subscriptions<T>(
+    path: &Path,
+    work: impl FnOnce(&Subscriptions) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let log = Arc::new(Options::new().create(false).open(path).of(path)?);
+    let outcome = work(&Subscriptions::new(log.clone()));
+    let closed = Arc::into_inner(log).map_or(Ok(()), Log::close).of(path);
     let value = outcome?;
     closed?;
     Ok(value)

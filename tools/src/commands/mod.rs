@@ -5,14 +5,18 @@ mod bench;
 mod crashtest;
 mod demo;
 mod export;
+mod history;
 mod import;
+mod parked;
 mod read;
 mod repair;
 mod shell;
 mod snapshot;
 mod stat;
 mod streams;
+mod subscriptions;
 mod tail;
+mod trace;
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -32,6 +36,10 @@ pub(crate) fn run(arguments: Cli) -> Result<Answer, Failure> {
         Command::Tail(asked) => tail::run(&asked, &mut output)?,
         Command::Streams(asked) => streams::run(&asked, &mut output)?,
         Command::Snapshot(asked) => snapshot::run(&asked, &mut output)?,
+        Command::History(asked) => history::run(&asked, &mut output)?,
+        Command::Trace(asked) => trace::run(&asked, &mut output)?,
+        Command::Subscriptions(asked) => subscriptions::run(&asked.log, &mut output)?,
+        Command::Parked(asked) => parked::run(&asked, &mut output)?,
         Command::Stat(asked) => stat::run(&asked.log, &mut output)?,
         Command::Verify(asked) => verify::run(&asked.log, &mut output)?,
         Command::Repair(asked) => repair::run(&asked, &mut output)?,

@@ -1,14 +1,17 @@
 //! `annals stat`: how much is in a log, and how it was last closed.
 
 use std::path::Path;
+use std::time::Duration;
 
+use annals::sourcing::{SubscriptionError, SubscriptionStatus};
 use annals::{Discarded, Recovery};
 use serde::Serialize;
 
+use super::subscriptions;
 use crate::error::{Answer, Failure, OfLog};
 use crate::open::reader;
 use crate::output::style::{DIM, HEADING};
-use crate::output::{Output, units};
+use crate::output::{Output, printable, units};
 
 #[derive(Serialize)]
 struct Stat<'a> {
@@ -29,6 +32,61 @@ struct Stat<'a> {
     #[serde(flatten)]
     opened: Option<Opened<'a>>,
     writer_alive: bool,
+    subscriptions: Vec<Follows>,
+}
+
+/// A subscription, or why it cannot be read.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Follows {
+    Known {
+        name: String,
+        checkpoint: u64,
+        lag_events: u64,
+        lag_seconds: f64,
+        parked: usize,
+        skipped: u64,
+        #[serde(skip)]
+        lag_time: Duration,
+    },
+    Unreadable {
+        error: String,
+    },
+}
+
+impl From<Result<SubscriptionStatus, SubscriptionError>> for Follows {
+    fn from(found: Result<SubscriptionStatus, SubscriptionError>) -> Self {
+        match found {
+            Ok(status) => Self::Known {
+                checkpoint: status.checkpoint,
+                lag_events: status.lag_events,
+                lag_seconds: status.lag_time.as_secs_f64(),
+                parked: status.parked.len(),
+                skipped: status.skipped,
+                lag_time: status.lag_time,
+                name: status.name,
+            },
+            Err(error) => Self::Unreadable { error: error.to_string() },
+        }
+    }
+}
+
+impl Follows {
+    /// How far it is, in words.
+    fn told(&self) -> String {
+        let (lag, time, parked) = match self {
+            Self::Unreadable { error } => return printable(error).into_owned(),
+            Self::Known { lag_events, lag_time, parked, .. } => (*lag_events, *lag_time, *parked),
+        };
+        let mut told = match lag {
+            0 => "nothing behind".to_owned(),
+            _ => format!("{} behind, {}", units::counted(lag, "event"), units::span(time)),
+        };
+        if parked > 0 {
+            told += &format!(", {} parked", units::counted(units::wide(parked), "stream"));
+        }
+        told
+    }
 }
 
 /// What opening a log found at its end, as it is told in every command.
@@ -78,6 +136,7 @@ pub(crate) fn run(path: &Path, output: &mut Output) -> Result<Answer, Failure> {
         bytes: stats.segment_bytes + stats.index_bytes + stats.other_bytes,
         opened: log.recovery().map(Opened::from),
         writer_alive: log.recovery().is_none(),
+        subscriptions: subscriptions::all(&log).of(path)?.into_iter().map(Follows::from).collect(),
     };
     if output.is_json() {
         output.object(&stat)?;
@@ -108,6 +167,13 @@ fn print(output: &mut Output, stat: &Stat<'_>, recovery: Option<&Recovery>) -> R
     )?;
     row("other", format!("{:<10}{}", "", units::bytes(stat.other_bytes)))?;
     row("in all", format!("{:<10}{}", "", units::bytes(stat.bytes)))?;
+    for follows in &stat.subscriptions {
+        let name = match follows {
+            Follows::Known { name, .. } => format!("{}  ", printable(name)),
+            Follows::Unreadable { .. } => String::new(),
+        };
+        row("follows", format!("{name}{DIM}{}{DIM:#}", follows.told()))?;
+    }
     match recovery {
         Some(recovery) => row("last close", format!("{DIM}{recovery}{DIM:#}")),
         None => row("writer", format!("{DIM}has it open{DIM:#}")),

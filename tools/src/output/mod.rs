@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::error::Failure;
 
 pub(crate) use event::EventTable;
-pub(crate) use text::{level, printable};
+pub(crate) use text::{level, printable, shortened};
 
 /// Standard output, buffered.
 pub(crate) struct Output {

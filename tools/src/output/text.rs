@@ -23,6 +23,14 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(spelled)
 }
 
+/// The same of the beginning of a long text, of so many characters.
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        None => printable(text).into_owned(),
+        Some((end, _)) => format!("{}…", printable(text.get(..end).unwrap_or(text))),
+    }
+}
+
 /// How safe something is, in one word.
 pub(crate) const fn level(durability: Durability) -> &'static str {
     match durability {
@@ -36,6 +44,13 @@ pub(crate) const fn level(durability: Durability) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äö\n-", 3), "äö\\n…");
+        assert_eq!(shortened("a", 0), "…");
+    }
 
     #[test]
     fn control_characters_are_spelled_out() {

@@ -38,6 +38,19 @@ pub(crate) fn duration(span: Duration) -> String {
     }
 }
 
+/// A span of time that may be long: `12.5 ms`, `35 min`, `40 h`, `3 days`.
+pub(crate) fn span(span: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match span.as_secs() {
+        seconds if seconds < 2 * MINUTE => duration(span),
+        seconds if seconds < 2 * HOUR => format!("{} min", seconds / MINUTE),
+        seconds if seconds < 2 * DAY => format!("{} h", seconds / HOUR),
+        seconds => format!("{} days", count(seconds / DAY)),
+    }
+}
+
 /// How many in a second: `40,842 events/s`.
 pub(crate) fn rate(number: u64, what: &str, span: Duration) -> String {
     format!("{} {what}/s", count_of(per_second(number, span)))
@@ -101,6 +114,10 @@ mod tests {
         assert_eq!(duration(Duration::from_micros(250)), "250 µs");
         assert_eq!(duration(Duration::from_millis(12)), "12.0 ms");
         assert_eq!(duration(Duration::from_secs(3)), "3.00 s");
+        let spans = [(3, "3.00 s"), (119, "119 s"), (120, "2 min"), (7_300, "2 h")];
+        for (seconds, text) in spans.into_iter().chain([(172_799, "47 h"), (172_800, "2 days")]) {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
         assert_eq!(rate(8_577, "events", Duration::from_millis(100)), "85,770 events/s");
         assert_eq!(byte_rate(1 << 20, Duration::from_secs(1)), "1.0 MiB/s");
     }

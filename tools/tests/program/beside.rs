@@ -61,11 +61,14 @@ fn looking_writes_nothing() {
         all
     };
     let before = files();
-    let looks: [&[&str]; 6] = [
+    let looks: [&[&str]; 9] = [
         &["export"],
         &["read", "case-1"],
         &["streams"],
         &["stat"],
+        &["history", "case-1"],
+        &["trace", "c1"],
+        &["subscriptions"],
         &["tail", "--idle-exit", "0.1"],
         &["verify"],
     ];

@@ -136,6 +136,7 @@ fn every_command_prints_objects_only_with_json() {
         &["read", &log, "case-1", "--json"],
         &["streams", &log, "--json"],
         &["stat", &log, "--json"],
+        &["history", &log, "case-1", "--json"],
         &["verify", &log, "--json"],
         &["tail", &log, "--json", "--count", "3"],
         &["append", &log, "s", "--type", "T", "--json"],

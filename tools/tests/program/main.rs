@@ -24,6 +24,8 @@ mod git;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod lines;
@@ -38,6 +40,10 @@ mod repair;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tail;
+#[cfg(test)]
+mod trace;

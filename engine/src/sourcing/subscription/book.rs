@@ -346,6 +346,15 @@ impl<T: Clone> Book<T> {
         Some(position)
     }
 
+    /// Skips what a stream is parked at if there is a reason for that, and replays the stream.
+    /// Says whether it could be.
+    pub(super) fn unpark(&mut self, stream: &str, skip: Option<&str>, at: Timestamp) -> bool {
+        match skip {
+            Some(reason) => self.drop_parked(stream, reason, at).is_some(),
+            None => self.replay(stream),
+        }
+    }
+
     /// Notes that an event was skipped, beside settling it.
     pub(super) fn skipped(&mut self, stream: &str, position: u64, reason: &str, at: Timestamp) {
         let (stream, reason) = (stream.to_owned(), kept(reason));

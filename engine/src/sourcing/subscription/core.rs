@@ -369,11 +369,7 @@ impl Core {
     pub(super) fn unpark(&self, stream: &str, skip: Option<&str>) -> Result<()> {
         let mut state = self.state.lock();
         self.running(&state)?;
-        let found = match skip {
-            Some(reason) => state.book.drop_parked(stream, reason, now()).is_some(),
-            None => state.book.replay(stream),
-        };
-        if !found {
+        if !state.book.unpark(stream, skip, now()) {
             let (name, stream) = (self.name.clone(), stream.to_owned());
             return Err(SubscriptionError::NotParked { name, stream });
         }

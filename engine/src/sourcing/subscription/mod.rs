@@ -24,6 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use self::book::Book;
 use self::core::{Core, Gone, Result};
 use self::saved::{Marks, Saved};
 use crate::sourcing::Store;
@@ -252,6 +253,44 @@ impl Subscriptions {
         let after = store.tail(start, &Filter::new())?.scanned_to();
         let marks = Marks { skipped: marks.skipped, ..Marks::after(after) };
         status::write(store, name, &Saved::new(stored, &marks))
+    }
+
+    /// Delivers a parked stream again, as [`Subscription::replay`] does, also of a subscription
+    /// that is not open: then it is marked so, which is durable when this returns, and it is
+    /// delivered when the subscription is opened next and has a consumer.
+    ///
+    /// # Errors
+    /// Those of [`status`](Self::status); [`SubscriptionError::NotParked`].
+    pub fn replay(&self, name: &str, stream: &str) -> Result<()> {
+        self.unpark(name, stream, None)
+    }
+
+    /// Skips the event that a stream is parked at, as [`Subscription::drop_parked`] does, also
+    /// of a subscription that is not open: then what waits behind it is delivered when the
+    /// subscription is opened next, and that is durable when this returns.
+    ///
+    /// # Errors
+    /// Those of [`status`](Self::status); [`SubscriptionError::NotParked`], also while the
+    /// stream is being replayed.
+    pub fn drop_parked(&self, name: &str, stream: &str, reason: &str) -> Result<()> {
+        self.unpark(name, stream, Some(reason))
+    }
+
+    fn unpark(&self, name: &str, stream: &str, skip: Option<&str>) -> Result<()> {
+        let open = self.registry.open.lock();
+        if let Some(core) = open_in(&open, name) {
+            return core.unpark(stream, skip);
+        }
+        let store = &*self.registry.store;
+        let missing = || SubscriptionError::NotFound { name: name.to_owned() };
+        let (filter, marks) = status::read(store, name)?.ok_or_else(missing)?;
+        // As it would be opened, and nothing read.
+        let mut book = Book::<()>::new(marks);
+        if !book.unpark(stream, skip, core::now()) {
+            let (name, stream) = (name.to_owned(), stream.to_owned());
+            return Err(SubscriptionError::NotParked { name, stream });
+        }
+        status::write(store, name, &Saved::new(filter, book.marks()))
     }
 
     /// Deletes a subscription: under its name another one may be opened. Nothing is delivered

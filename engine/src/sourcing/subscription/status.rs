@@ -57,6 +57,49 @@ pub struct ParkedStream {
     pub replaying: bool,
 }
 
+impl SubscriptionStatus {
+    /// How far a subscription is by what the store holds of it; `None` if there is none. For
+    /// who cannot write the store, such as a [`Reader`](crate::Reader) beside the process that
+    /// has the subscription open: what that process did not save yet is not in it, which is up
+    /// to a second of work, or what [`SubscriptionOptions::save`] says.
+    ///
+    /// ```
+    /// use annals::Reader;
+    /// use annals::sourcing::SubscriptionStatus;
+    /// # use annals::sourcing::{SubscriptionOptions, Subscriptions};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path();
+    /// # let log = std::sync::Arc::new(annals::Log::open(path)?);
+    /// # let open = Subscriptions::new(log).open("shipping", &SubscriptionOptions::new())?;
+    /// let reader = Reader::open(path)?;
+    /// for name in SubscriptionStatus::names(&reader)? {
+    ///     if let Some(status) = SubscriptionStatus::find(&reader, &name)? {
+    ///         println!("{name} is {} events behind", status.lag_events);
+    ///     }
+    /// }
+    /// # assert_eq!(SubscriptionStatus::names(&reader)?, ["shipping"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SubscriptionError::Unreadable`], and what the store says.
+    ///
+    /// [`SubscriptionOptions::save`]: crate::sourcing::SubscriptionOptions::save
+    pub fn find(store: &dyn StoreReader, name: &str) -> Result<Option<Self>> {
+        let Some((filter, marks)) = read(store, name)? else { return Ok(None) };
+        of(store, name, filter, &marks).map(Some)
+    }
+
+    /// The names of all subscriptions that the store holds something of, in their order; also
+    /// of deleted ones, which [`find`](Self::find) does not find.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn names(store: &dyn StoreReader) -> Result<Vec<String>> {
+        names(store)
+    }
+}
+
 fn state_name(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
