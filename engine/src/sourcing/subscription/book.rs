@@ -113,6 +113,9 @@ impl<T: Clone> Book<T> {
             return;
         }
         if let Some(parked) = self.marks.parked.get(stream) {
+            // An earlier life may have seen it and left it unsettled, and the stream been parked
+            // before it was seen again: the checkpoint does not wait for it any more.
+            self.marks.unsettled.remove(&position);
             // It waits in the log, or behind the others that are replayed.
             if parked.loaded {
                 self.push(stream, position, version, event, true);

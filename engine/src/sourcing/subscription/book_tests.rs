@@ -331,6 +331,21 @@ proptest! {
     }
 }
 
+/// An event that an earlier life had seen, of a stream that this one parked before it saw the
+/// event again, held the checkpoint back until the stream was replayed.
+#[test]
+fn a_stream_that_is_parked_before_all_of_it_is_seen_again_holds_no_checkpoint_back() {
+    let mut world = World::new();
+    let seen = [Op::Append(0, true), Op::Append(0, true), Op::Append(1, true), Op::Scan(3)];
+    let life = [Op::Take(3), Op::Ack(2), Op::PutBack(0), Op::Save, Op::Crash];
+    let parked = [Op::Scan(1), Op::Take(1), Op::Park(0), Op::Scan(2)];
+    for op in seen.iter().chain(&life).chain(&parked) {
+        world.apply(op);
+        world.check();
+    }
+    assert_eq!(world.book.checkpoint(), 3);
+}
+
 /// How many sequences are tried: more by `ANNALS_BOOK_CASES`.
 fn cases() -> u32 {
     let given = std::env::var("ANNALS_BOOK_CASES").ok();
