@@ -26,6 +26,10 @@ impl<A: Aggregate> Repository<A> {
             return self.first_outcome(stream, key, &first);
         }
         let attempts = self.attempts.max(1);
+        let turns = self.shared.turns.get(place(stream));
+        // Whoever is tried again goes first: else it could be beaten by one newcomer after the
+        // other until its attempts are used up.
+        drop(turns.map(|turn| turn.lock()));
         let mut turn = None;
         for _ in 0..attempts {
             let folded = self.load(stream)?;
@@ -34,7 +38,7 @@ impl<A: Aggregate> Repository<A> {
             if let Some(done) = self.commit(stream, folded, &events)? {
                 return Ok(done);
             }
-            turn = turn.or_else(|| self.shared.turns.get(place(stream)).map(|turn| turn.lock()));
+            turn = turn.or_else(|| turns.map(|turn| turn.lock()));
         }
         Err(RepositoryError::Conflict { stream: stream.to_string(), attempts })
     }

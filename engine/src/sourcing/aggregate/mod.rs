@@ -53,7 +53,8 @@ pub trait Aggregate: Default + Clone + Serialize + DeserializeOwned + 'static {
 
     /// Decides: the events that the command leads to, none if it changes nothing. May be
     /// called again with the same command, on a newer state, when somebody else was faster,
-    /// so it does nothing but decide.
+    /// so it does nothing but decide; above all it carries out no command itself, which could
+    /// wait for the one that it is part of.
     ///
     /// # Errors
     /// Why it refuses.

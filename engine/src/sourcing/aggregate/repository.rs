@@ -69,8 +69,8 @@ pub struct Repository<A> {
 pub(super) struct Shared<A> {
     pub(super) cache: Cache<A>,
     pub(super) replayed: Replayed,
-    /// Commands that met a conflict are tried again one at a time for each stream, or the
-    /// faster ones would beat them again.
+    /// Commands that met a conflict are tried again one at a time for each stream, and others
+    /// begin when none is: or they would beat it again.
     pub(super) turns: [Mutex<()>; TURNS],
 }
 
