@@ -278,7 +278,8 @@ impl Segment {
 
     /// Copies `start..end` out of the file.
     pub(crate) fn read(&self, start: u64, end: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        // Zeroed by the allocator, which knows what is zero already.
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX)];
         self.read_into(start, end, &mut bytes)?;
         Ok(bytes)
     }

