@@ -79,6 +79,8 @@
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
 //!   a codec of events to it.
+//! * `sqlite`, `postgres`: projections into these databases; `sqlite` compiles SQLite in, which
+//!   needs a C compiler.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 

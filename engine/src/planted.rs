@@ -111,6 +111,9 @@ pub enum Bug {
     CheckpointAheadOfAcks,
     /// An exactly-once step writes its acknowledgement after its batch.
     AckOutsideBatch,
+    /// A projection's checkpoint is written in a transaction of its own, before that of the
+    /// events.
+    CheckpointOutsideTransaction,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

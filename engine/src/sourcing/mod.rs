@@ -10,6 +10,7 @@
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
+//! | keep what events come to, for questions | [`Projection`], [`MemoryProjector`]; `SqlProjection`, `SqlProjector` (features `sqlite`, `postgres`) |
 //! | follow from other processes | [`Follower`], [`CheckpointStore`] |
 //! | name a stream by category and id | [`StreamName`] |
 //!
@@ -134,6 +135,7 @@ mod events;
 mod fixture;
 mod follower;
 mod processing;
+mod projection;
 mod store;
 mod stream;
 mod subscription;
@@ -151,6 +153,15 @@ pub use self::events::{
 pub use self::fixture::{Fixture, Then};
 pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
 pub use self::processing::{Processing, Processor};
+pub use self::projection::{
+    MemoryProjector, Progress, Projection, ProjectionError, ProjectionView, ProjectionWatch,
+};
+#[cfg(feature = "postgres")]
+pub use self::projection::{Postgres, PostgresCheckpoints};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::projection::{SqlCheckpoints, SqlDatabase, SqlProjection, SqlProjector, Tables};
+#[cfg(feature = "sqlite")]
+pub use self::projection::{Sqlite, SqliteCheckpoints};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use self::subscription::{
@@ -158,3 +169,9 @@ pub use self::subscription::{
     SubscriptionOptions, SubscriptionStatus, Subscriptions, partition_of,
 };
 pub use crate::event_types;
+/// The crate that PostgreSQL is spoken to with. (Feature `postgres`.)
+#[cfg(feature = "postgres")]
+pub use postgres;
+/// The crate that SQLite is spoken to with. (Feature `sqlite`.)
+#[cfg(feature = "sqlite")]
+pub use rusqlite;

@@ -36,6 +36,7 @@ pub use self::error::SubscriptionError;
 pub use self::options::{Nack, OnFailure, SubscriptionOptions};
 pub use self::partition::partition_of;
 pub use self::saved::Skip;
+pub(in crate::sourcing) use self::status::lag_time;
 pub use self::status::{ParkedStream, SubscriptionStatus};
 
 /// Longest name of a subscription, in bytes. The shortest has one byte.

@@ -191,7 +191,12 @@ pub(super) fn of(
     })
 }
 
-fn lag_time(store: &dyn StoreReader, checkpoint: u64, head: u64) -> Result<Duration> {
+/// How long ago the first event after a checkpoint was recorded.
+pub(in crate::sourcing) fn lag_time(
+    store: &dyn StoreReader,
+    checkpoint: u64,
+    head: u64,
+) -> crate::Result<Duration> {
     if checkpoint >= head {
         return Ok(Duration::ZERO);
     }
