@@ -94,14 +94,15 @@ impl Postgres {
 
 impl SqlDatabase for Postgres {}
 
+fn param(value: &Value) -> &(dyn ToSql + Sync) {
+    match value {
+        Value::Text(text) => text,
+        Value::Number(number) => number,
+        Value::Null => &None::<String>,
+    }
+}
+
 fn params(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    let param = |value| -> &(dyn ToSql + Sync) {
-        match value {
-            &Value::Text(ref text) => text,
-            &Value::Number(ref number) => number,
-            &Value::Null => &None::<String>,
-        }
-    };
     values.iter().map(param).collect()
 }
 
