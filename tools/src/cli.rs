@@ -46,7 +46,13 @@ pub(crate) enum Command {
     /// and are added each time. A bad line ends the import with its number; what was
     /// imported before it stays.
     Import(Import),
-    /// Print events as JSON lines, in commit order.
+    /// Print events as JSON lines, in commit order; or add them to a SQLite table.
+    ///
+    /// With `--sqlite FILE` the table `events` of that file is given a row for each event that
+    /// it has not yet, and is made the first time: columns as the fields of a line, `data`,
+    /// `metadata` and `tags` as JSON (`SELECT data->>'$.total' FROM events`), data that is no
+    /// JSON as a blob, NULL where there is nothing. Running it again adds only what is new,
+    /// also after it was cut off. A file with the export of another log is an error.
     Export(Export),
     /// Append one event; prints its position and version.
     ///
@@ -229,6 +235,11 @@ pub(crate) struct Export {
     /// The last event first.
     #[arg(long)]
     pub(crate) backward: bool,
+    /// Add what is new to the table `events` of this SQLite database, all of it: nothing can be
+    /// filtered.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["after", "until", "limit", "backward",
+        "streams", "categories", "types", "tags", "correlation", "caused_by", "since", "before"])]
+    pub(crate) sqlite: Option<PathBuf>,
 }
 
 /// Which events are wanted: what is said of different things must all hold.

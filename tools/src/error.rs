@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use annals::sourcing::SubscriptionError;
+use annals::sourcing::{ProjectionError, SubscriptionError};
 
 use crate::git::GitError;
 use crate::incoming::Refusal;
@@ -53,6 +53,18 @@ pub(crate) enum Failure {
     /// A file or directory beside the log cannot be written.
     #[error("{name}: {source}")]
     Written { name: String, source: io::Error },
+
+    /// A database that is written.
+    #[error("{file}: {source}")]
+    Database { file: String, source: ProjectionError },
+
+    /// A database holds the export of another log, or of what this one does not hold any more.
+    #[error("{file} holds an export of another log, or of a later state of this one: {source}")]
+    OtherExport { file: String, source: annals::Error },
+
+    /// A database has a table of the name that is wanted, and of another origin.
+    #[error("{file} has a table `events` that no export made")]
+    ForeignTable { file: String },
 
     /// The git program, or what it said.
     #[error("{0}")]
@@ -116,6 +128,12 @@ impl Failure {
             Self::Git(error) => Some(error.advice().to_owned()),
             Self::Input { .. } => {
                 Some("check that it is there, and that you may read it".to_owned())
+            }
+            Self::Database { .. } => {
+                Some("what was exported before is there; run it again to go on".to_owned())
+            }
+            Self::OtherExport { .. } | Self::ForeignTable { .. } => {
+                Some("nothing was changed; export to another file".to_owned())
             }
             Self::Written { .. } => {
                 Some("check that you may write there, and that there is space".to_owned())

@@ -24,6 +24,12 @@ pub(crate) fn as_json_text(bytes: &[u8]) -> Option<&str> {
     (value.get().len() == text.len()).then_some(text)
 }
 
+/// Whether `bytes` are one JSON value, on however many lines, as another program will read
+/// them.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| trimmed(text).is_ok())
+}
+
 /// The JSON value in `text`, without white space around it, byte for byte.
 pub(crate) fn trimmed(text: &str) -> serde_json::Result<&str> {
     serde_json::from_str::<&RawValue>(text).map(RawValue::get)

@@ -17,6 +17,8 @@ mod damage;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod exported;
+#[cfg(test)]
 #[cfg(unix)]
 mod full;
 #[cfg(test)]

@@ -20,3 +20,8 @@ mod rebuilt;
 mod server;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+#[path = "../program/support.rs"]
+// The other binary uses all of it.
+#[allow(dead_code)]
+mod support;

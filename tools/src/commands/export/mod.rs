@@ -1,4 +1,6 @@
-//! `annals export`: events as JSON lines, in commit order.
+//! `annals export`: events as JSON lines, in commit order; or as rows of a SQLite table.
+
+mod sqlite;
 
 use std::io::{self, IsTerminal};
 
@@ -15,6 +17,9 @@ use crate::output::progress::Progress;
 const PROGRESS_EVENTS: u64 = 1 << 10;
 
 pub(crate) fn run(asked: &Export, output: &mut Output) -> Result<Answer, Failure> {
+    if let Some(file) = &asked.sqlite {
+        return sqlite::run(&asked.log, file, output);
+    }
     let log = reader(&asked.log)?;
     let mut lines = Lines::new(output, log.head().of(&asked.log)?);
     let Some(from) = asked.after.checked_add(1) else { return Ok(Answer::Yes) };
