@@ -56,7 +56,7 @@ pub(crate) enum Failure {
 
     /// A database that is written.
     #[error("{file}: {source}")]
-    Database { file: String, source: ProjectionError },
+    Database { file: String, source: Box<ProjectionError> },
 
     /// A database holds the export of another log, or of what this one does not hold any more.
     #[error("{file} holds an export of another log, or of a later state of this one: {source}")]

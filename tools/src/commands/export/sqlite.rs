@@ -102,7 +102,7 @@ pub(super) fn run(path: &Path, file: &Path, output: &mut Output) -> Result<Answe
 }
 
 fn of_file(file: &Path, error: impl Into<ProjectionError>) -> Failure {
-    Failure::Database { file: file.display().to_string(), source: error.into() }
+    Failure::Database { file: file.display().to_string(), source: Box::new(error.into()) }
 }
 
 impl Filling<'_> {
