@@ -29,7 +29,7 @@
 //! The [`guide`] goes through it by subject, with programs that run: [appending](guide::appending),
 //! [reading](guide::reading), [tailing](guide::tailing), [durability](guide::durability),
 //! [recovery](guide::recovery), [testing](guide::testing) your own program,
-//! [evolution](guide::evolution) of code whose events stay.
+//! [sourcing](guide::sourcing) events, [evolution](guide::evolution) of code whose events stay.
 //!
 //! # Where to look
 //!
