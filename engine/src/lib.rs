@@ -75,7 +75,8 @@
 //!
 //! # Features
 //!
-//! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
+//! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime; with
+//!   `sourcing`, commands of aggregates too.
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
 //!   a codec of events to it.
