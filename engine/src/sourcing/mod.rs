@@ -7,6 +7,7 @@
 //! |---|---|
 //! | state the events' names, change them later | [`event_types!`](crate::event_types), [`EventEnum`], [`Upcasters`], [`Codec`] |
 //! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`] |
+//! | decide with the help of others, which is awaited | `AsyncHandler`, `AsyncRepository` (feature `async`) |
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
@@ -143,6 +144,8 @@ mod subscription;
 pub use self::aggregate::{
     Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
 };
+#[cfg(feature = "async")]
+pub use self::aggregate::{AsyncHandler, AsyncRepository};
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;
 pub use self::events::{
@@ -162,6 +165,8 @@ pub use self::projection::{Postgres, PostgresCheckpoints};
 pub use self::projection::{SqlCheckpoints, SqlDatabase, SqlProjection, SqlProjector, Tables};
 #[cfg(feature = "sqlite")]
 pub use self::projection::{Sqlite, SqliteCheckpoints};
+#[cfg(feature = "async")]
+pub use self::store::Appending;
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use self::subscription::{

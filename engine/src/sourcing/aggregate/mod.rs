@@ -2,12 +2,15 @@
 //!
 //! * [`repository`]: finds aggregates and carries out commands
 //! * [`command`]: one command, from the look-up of its key to the append
+//! * [`awaiting`]: the same where the decision awaits others
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
 //! * [`context`]: what commands are carried out on behalf of
 //! * [`error`]: what can go wrong
 
+#[cfg(feature = "async")]
+mod awaiting;
 mod cache;
 mod command;
 mod context;
@@ -19,6 +22,8 @@ mod snapshots;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "async")]
+pub use self::awaiting::{AsyncHandler, AsyncRepository};
 pub use self::context::Context;
 pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};
