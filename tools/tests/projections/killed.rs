@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annals::Reader;
-use annals::sourcing::{Postgres, SqlProjector, Sqlite};
+use annals::sourcing::{Postgres, ProjectionError, SqlProjector, Sqlite};
 
 use crate::databases::{Place, Testable, on_both};
 use crate::steps::{Room, Steps, append_many, check};
@@ -93,6 +93,34 @@ fn kill_and_finish(room: &Room, planted: bool) {
         }
     }
     assert!(killed >= 3, "killed {killed} times");
+}
+
+/// The server ends the connection in the middle of a transaction, and at any place between two.
+#[test]
+fn a_connection_that_the_server_cuts_off_loses_and_doubles_nothing() {
+    let Some((room, log)) = room::<Postgres>() else { return };
+    let (mut cut_off, mut asking) = (0, <Postgres as Testable>::connect(&room.place));
+    loop {
+        let slow = Steps::<1> {
+            before: |_| std::thread::sleep(Duration::from_micros(300)),
+            ..Steps::default()
+        };
+        let database = <Postgres as Testable>::connect(&room.place);
+        let projector = SqlProjector::open(log.clone(), database, slow);
+        let mut projector = projector.unwrap().transaction_events(40);
+        let running = std::thread::spawn(move || projector.catch_up());
+        std::thread::sleep(Duration::from_millis(5 + cut_off % 25));
+        let others = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        asking.number(others);
+        match running.join().unwrap() {
+            Ok(_) => break,
+            Err(ProjectionError::Sql { .. }) => cut_off += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(cut_off > 2, "cut off {cut_off} times");
+    check(&log, &mut asking, 1);
 }
 
 fn room<D: Testable>() -> Option<(Room, Arc<annals::Log>)> {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use annals::io::sim::{Seeded, SimStorage};
 use annals::sourcing::{
     EventEnum, Json, MemoryProjector, Projection, ProjectionError, RawEvent, Upcasters, event_types,
 };
-use annals::{Batch, Event, Filter, Log, NewSnapshot, Reader};
+use annals::{
+    Background, Batch, Event, Expected, Filter, Log, NewEvent, NewSnapshot, Options, Reader, Uuid,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::steps::{append, append_many};
@@ -235,4 +238,41 @@ fn an_event_that_is_upcast_to_three_is_applied_as_a_whole_wherever_it_goes_on() 
             (1..=n).flat_map(|n| (1..=3).map(move |step| n * 10 + step)).collect();
         assert_eq!(parts.view().read(Clone::clone), expected);
     }
+}
+
+/// Appends what is not there yet, by ids, and projects it. Returns what it came to, and from
+/// where it went on.
+fn life(disk: &SimStorage) -> Result<(Counts, u64), ProjectionError> {
+    let options = Options::new().background(Background::Inline).segment_bytes(16 << 10);
+    let log = Arc::new(options.open_on(Arc::new(disk.clone()))?);
+    let mut counts = MemoryProjector::open(log.clone(), Counting::<1>::default())?;
+    counts = counts.save_every(2, Duration::MAX);
+    let saved = counts.watch().position();
+    for n in 1..=12 {
+        let event = NewEvent::new("T").id(Uuid::from_u128(n));
+        log.append(Batch::new().write(&format!("order-{}", n % 3), Expected::Any, [event]))?;
+        counts.catch_up()?;
+    }
+    log.sync()?;
+    Ok((value(&counts), saved))
+}
+
+#[test]
+fn after_a_power_cut_at_any_call_it_comes_to_what_the_log_says() {
+    let expected = life(&SimStorage::new()).unwrap().0;
+    let mut gone_on = 0;
+    for call in 1.. {
+        let disk = SimStorage::new();
+        disk.set_seed(call);
+        disk.crash_at(call);
+        if life(&disk).is_ok() {
+            assert!(call > 20, "only {call} calls");
+            break;
+        }
+        disk.power_cut(Seeded::new(call));
+        let (counts, saved) = life(&disk).unwrap();
+        assert_eq!(counts, expected, "call {call}");
+        gone_on += u64::from(saved > 0);
+    }
+    assert!(gone_on > 5, "it went on from a saved state {gone_on} times");
 }

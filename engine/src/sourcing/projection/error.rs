@@ -94,8 +94,8 @@ pub enum ProjectionError {
         why: String,
     },
 
-    /// What the database says.
-    #[error("{database}: {source}")]
+    /// What the database says, or that the connection to it was lost.
+    #[error("{database}: {}", with_causes(&**source))]
     Sql {
         /// Which kind of database.
         database: &'static str,
@@ -125,4 +125,18 @@ impl ProjectionError {
             reason,
         }
     }
+}
+
+/// An error with what caused it: the drivers' own texts leave that out.
+pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use std::fmt;
+use std::time::Duration;
 
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
@@ -8,6 +9,9 @@ use postgres::{Client, IsolationLevel, NoTls, Transaction};
 
 use super::sql::{Backend, Row, SqlCheckpoints, SqlDatabase, Value};
 use super::{ProjectionError, Result};
+
+/// Within what time a server that is there answers.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A PostgreSQL database that projections are kept in. (Feature `postgres`.)
 ///
@@ -166,6 +170,10 @@ impl Backend for Postgres {
             columns.collect()
         });
         values.collect()
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.client.is_valid(ANSWERS_WITHIN).is_err()
     }
 
     fn is_retryable(refusal: &postgres::Error) -> bool {

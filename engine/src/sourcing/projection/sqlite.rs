@@ -196,6 +196,10 @@ impl Backend for Sqlite {
         Ok(found)
     }
 
+    fn is_lost(&mut self) -> bool {
+        false
+    }
+
     fn is_retryable(refusal: &rusqlite::Error) -> bool {
         let code = refusal.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

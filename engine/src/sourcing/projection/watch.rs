@@ -29,6 +29,8 @@ struct Shared {
 /// ```
 /// # use std::convert::Infallible;
 /// # use std::sync::Arc;
+/// # use std::sync::atomic::{AtomicBool, Ordering};
+/// # use std::thread;
 /// # use std::time::Duration;
 /// # use annals::sourcing::{MemoryProjector, Projection};
 /// # use annals::{Batch, Event, Expected, Log, NewEvent};
@@ -48,14 +50,15 @@ struct Shared {
 /// let log = Arc::new(Log::open(path)?);
 /// let mut count = MemoryProjector::open(log.clone(), Count)?;
 /// let (watch, view) = (count.watch(), count.view());
-/// let running = std::thread::spawn(move || count.run(|| view_is_wanted()));
-/// # fn view_is_wanted() -> bool { false }
+/// let wanted = Arc::new(AtomicBool::new(true));
+/// let go_on = wanted.clone();
+/// let running = thread::spawn(move || count.run(|| go_on.load(Ordering::Relaxed)));
 ///
-/// let placed = Batch::new().write("order-1", Expected::Any, [NewEvent::new("Placed")]).clone();
-/// let position = log.append(&placed)?.last_position();
-/// if watch.wait_for(position, Duration::from_secs(5))? {
-///     assert_eq!(view.read(|count| *count), 1);
-/// }
+/// let placed = NewEvent::new("Placed");
+/// let committed = log.append(Batch::new().write("order-1", Expected::Any, [placed]))?;
+/// assert!(watch.wait_for(committed.last_position(), Duration::from_secs(5))?);
+/// assert_eq!(view.read(|count| *count), 1);
+/// wanted.store(false, Ordering::Relaxed);
 /// # running.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -77,6 +77,10 @@ pub trait Backend: Debug + Send {
         values: &[Value],
     ) -> std::result::Result<Vec<Row>, Self::Refusal>;
 
+    /// Whether the connection was lost, so that a failure says nothing of what was asked. Asks
+    /// the server.
+    fn is_lost(&mut self) -> bool;
+
     /// Whether the same may succeed later.
     fn is_retryable(refusal: &Self::Refusal) -> bool;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::error::with_causes;
 use super::super::watch::Teller;
 use super::super::{Progress, ProjectionError, ProjectionWatch, Result};
 use super::backend::{SqlDatabase, refused};
@@ -16,6 +17,12 @@ use crate::{Checkpoint, Error, Event, Filter, OwnedEvent, Start};
 /// How long it is at most until a running projector asks whether to go on; and how often one
 /// that finds nothing to apply writes down how far it has looked.
 const ASK_AFTER: Duration = Duration::from_millis(100);
+
+/// With so many bytes of events a transaction is large enough: they are held in memory.
+const TRANSACTION_BYTES: usize = 4 << 20;
+
+/// How many events are taken at a time, until it is seen how large they are.
+const POLL_EVENTS: usize = 64;
 
 /// Tables that are made from events. [`SqlProjector`] runs one and has an example.
 ///
@@ -58,7 +65,7 @@ pub trait SqlProjection<D: SqlDatabase> {
     ///
     /// # Errors
     /// Its own. The transaction is rolled back, what came before the event is applied again,
-    /// and the projector stops before the event.
+    /// and the projector stops before the event, unless it turns out that the connection was lost.
     fn apply(
         &mut self,
         transaction: &mut D::Transaction<'_>,
@@ -114,6 +121,9 @@ pub struct SqlProjector<D: SqlDatabase, P> {
     pub(super) teller: Teller,
 }
 
+/// What a projection says of an event that it cannot apply.
+type Refused = Box<dyn std::error::Error + Send + Sync>;
+
 /// What came of a transaction.
 enum Applied {
     /// It is committed.
@@ -121,7 +131,7 @@ enum Applied {
     /// Somebody else has moved on: nothing was applied, and this is where to go on.
     Elsewhere(Checkpoint),
     /// This event of it cannot be applied; nothing of it is.
-    Not(usize, String),
+    Not(usize, Refused),
 }
 
 /// What came of a step.
@@ -134,7 +144,8 @@ enum Step {
 }
 
 impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
-    /// How many events are applied in one transaction, at most. Default: 500; 0 is taken for 1.
+    /// How many events are applied in one transaction, at most. Default: 500; 0 is taken for 1. With
+    /// 4 MiB of events it ends in any case.
     /// More are quicker, and what reads the tables then waits longer at a time, in SQLite
     /// for each other too.
     #[must_use]
@@ -215,9 +226,7 @@ impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
             Some(tail) => tail,
             None => self.tail_at(self.checkpoint)?,
         };
-        let mut events = Vec::new();
-        tail.poll(self.transaction_events, &mut |event| events.push(event.to_owned()))
-            .map_err(|error| ahead(self.name, error))?;
+        let events = self.taken(&mut *tail)?;
         let nothing = events.is_empty();
         let idling = nothing && Instant::now().saturating_duration_since(self.written) < idle;
         if idling || (nothing && tail.scanned_to() == self.checkpoint.position) {
@@ -231,12 +240,31 @@ impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
                 self.checkpoint = checkpoint;
                 return Ok(Step::Again);
             }
-            Applied::Not(index, reason) => return self.stop(&events, index, reason),
+            Applied::Not(index, refused) => return self.stop(&events, index, refused),
         }
         if nothing {
             return Ok(Step::End);
         }
         Ok(Step::Events(u64::try_from(events.len()).unwrap_or_default()))
+    }
+
+    /// The events of one transaction: as many as there may be, and are there, and not many
+    /// more bytes than there may be.
+    fn taken(&self, tail: &mut dyn Tail) -> Result<Vec<OwnedEvent>> {
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        while bytes < TRANSACTION_BYTES && events.len() < self.transaction_events {
+            let most = POLL_EVENTS.min(self.transaction_events - events.len());
+            let count = tail
+                .poll(most, &mut |event| {
+                    bytes += event.data().len() + event.metadata().len();
+                    events.push(event.to_owned());
+                })
+                .map_err(|error| ahead(self.name, error))?;
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(events)
     }
 
     fn apply(&mut self, events: &[OwnedEvent], to: Checkpoint) -> Result<Applied> {
@@ -259,8 +287,7 @@ impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
         if let Err((index, error)) =
             self.projection.apply_all(&mut transaction, &self.tables, &lent)
         {
-            let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-            return Ok(Applied::Not(index, error.to_string()));
+            return Ok(Applied::Not(index, error.into()));
         }
         books::move_to::<D>(&mut transaction, self.name, generation, &to)?;
         D::commit(transaction).map_err(refused::<D>)?;
@@ -269,7 +296,13 @@ impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
     }
 
     /// Applies what comes before an event that cannot be, so that this is where it stops.
-    fn stop(&mut self, events: &[OwnedEvent], index: usize, reason: String) -> Result<Step> {
+    fn stop(&mut self, events: &[OwnedEvent], index: usize, refused: Refused) -> Result<Step> {
+        let retryable = refused.downcast_ref().is_some_and(D::is_retryable);
+        if retryable || self.database.is_lost() {
+            // That is no fault of the event.
+            let source = Arc::from(refused);
+            return Err(ProjectionError::Sql { database: D::NAME, retryable, source });
+        }
         let (before, rest) = events.split_at_checked(index).unwrap_or((&[], events));
         if let Some(last) = before.last() {
             let position = last.as_event().position();
@@ -281,7 +314,7 @@ impl<D: SqlDatabase, P: SqlProjection<D>> SqlProjector<D, P> {
         }
         let Some(failed) = rest.first() else { return Ok(Step::Again) };
         self.teller.at(self.checkpoint.position);
-        Err(ProjectionError::stopped(self.name, &failed.as_event(), reason))
+        Err(ProjectionError::stopped(self.name, &failed.as_event(), with_causes(&*refused)))
     }
 
     pub(super) fn tail_at(&self, checkpoint: Checkpoint) -> Result<Box<dyn Tail>> {
