@@ -69,6 +69,12 @@ fn an_event_that_cannot_be_applied_stops_it_and_nothing_is_skipped<D: Testable>(
 fn two_projectors_at_once_apply_nothing_twice<D: Testable>() {
     let Some(room) = Room::new::<D>() else { return };
     let log = room.log();
+    append_many(&log, 20);
+    let (mut first, mut second) = (room.open::<D>(log.clone()), room.open::<D>(log.clone()));
+    assert_eq!((first.catch_up().unwrap(), second.catch_up().unwrap()), (20, 0));
+    append_many(&log, 20);
+    assert_eq!((second.catch_up().unwrap(), first.catch_up().unwrap()), (20, 0));
+    drop((first, second));
     append_many(&log, 300);
     let mut applied = 0;
     std::thread::scope(|threads| {

@@ -11,6 +11,8 @@ mod facts;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod real;
