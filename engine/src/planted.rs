@@ -8,8 +8,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[cfg_attr(not(feature = "planted"), allow(unreachable_pub))]
-// Some are of futures, some of subscriptions.
-#[cfg_attr(not(all(feature = "async", feature = "sourcing")), allow(dead_code))]
+// Some are of futures, some of subscriptions, some of projections into SQL.
+#[cfg_attr(
+    not(all(feature = "async", any(feature = "sqlite", feature = "postgres"))),
+    allow(dead_code)
+)]
 pub enum Bug {
     /// Record headers do not depend on their place.
     CrcNotSeeded,
