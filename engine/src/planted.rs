@@ -111,6 +111,8 @@ pub enum Bug {
     CheckpointAheadOfAcks,
     /// An exactly-once step writes its acknowledgement after its batch.
     AckOutsideBatch,
+    /// A step of a process writes its deadlines after its batch.
+    DeadlineOutsideBatch,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

@@ -10,6 +10,7 @@
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
+//! | lead something through several steps, with deadlines and undoing | [`Process`], [`ProcessManager`] |
 //! | follow from other processes | [`Follower`], [`CheckpointStore`] |
 //! | name a stream by category and id | [`StreamName`] |
 //!
@@ -129,11 +130,14 @@
 //! ```
 
 mod aggregate;
+mod clock;
 mod events;
 #[cfg(feature = "sim")]
 mod fixture;
 mod follower;
+mod process;
 mod processing;
+mod step;
 mod store;
 mod stream;
 mod subscription;
@@ -141,6 +145,7 @@ mod subscription;
 pub use self::aggregate::{
     Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
 };
+pub use self::clock::{Clock, ManualClock, SystemClock};
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;
 pub use self::events::{
@@ -150,6 +155,7 @@ pub use self::events::{
 #[cfg(feature = "sim")]
 pub use self::fixture::{Fixture, Then};
 pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
+pub use self::process::{Deadline, Outputs, Process, ProcessManager};
 pub use self::processing::{Processing, Processor};
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;

@@ -2,6 +2,7 @@
 //!
 //! * [`repository`]: finds aggregates and carries out commands
 //! * [`command`]: one command, from the look-up of its key to the append
+//! * [`staged`]: commands of several aggregates in one batch
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
@@ -15,6 +16,7 @@ mod error;
 mod fold;
 mod repository;
 mod snapshots;
+mod staged;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +26,7 @@ pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};
 pub use self::repository::Repository;
 pub use self::snapshots::SnapshotPolicy;
+pub(super) use self::staged::Staged;
 use super::EventEnum;
 
 /// What decides: its state is folded from its events, and its commands become events.
