@@ -93,18 +93,44 @@ fn a_deadline_that_cannot_be_handled_stops_the_process_and_is_still_set() {
 
 #[test]
 fn what_fails_is_tried_again_as_often_as_the_policy_says_and_others_go_on() {
-    let (log, clock) = (open(&SimStorage::new()), clock());
-    for name in ["A", "Bad", "C"] {
-        append(&log, "1", "Set", name);
-    }
-    append(&log, "2", "Bad", "");
     let policy = OnFailure::stop().retry(5, Duration::from_millis(1));
-    let mut manager = managed(&log, &clock, Fails(Cell::new(6))).on_failure(policy);
-    assert_eq!(manager.catch_up().unwrap(), 7);
-    let mut done = texts(&log, "done");
-    done.sort();
-    assert_eq!(done, ["A", "Bad", "Bad", "C"]);
-    assert_eq!(manager.state("trip-1").unwrap(), Some(6));
+    let all = [("Set", "A"), ("Set", "Bad"), ("Set", "C")];
+    for (events, last) in [(all, "Bad"), ([("Bad", ""), ("A", ""), ("C", "")], "C")] {
+        let (log, clock) = (open(&SimStorage::new()), clock());
+        for (what, data) in events {
+            append(&log, "1", what, data);
+        }
+        append(&log, "2", "Other", "");
+        let mut manager = managed(&log, &clock, Fails(Cell::new(5))).on_failure(policy);
+        manager.catch_up().unwrap();
+        let done = texts(&log, "done");
+        assert_eq!((done.len(), &**done.last().unwrap()), (4, last));
+        assert_eq!(done[0], "Other");
+        // One attempt more than the policy has.
+        append(&log, "1", "Bad", "");
+        let mut manager = {
+            drop(manager);
+            managed(&log, &clock, Fails(Cell::new(6)))
+        };
+        manager = manager.on_failure(policy);
+        assert!(manager.catch_up().is_err());
+    }
+}
+
+#[test]
+fn a_deadline_waits_for_an_event_before_it_that_is_tried_again() {
+    for policy in [OnFailure::stop(), OnFailure::park()] {
+        let (log, clock) = (open(&SimStorage::new()), clock());
+        append(&log, "1", "Set", "A");
+        // Parked in the end, it is passed by.
+        let fails = if policy == OnFailure::park() { 9 } else { 3 };
+        append(&log, "1", "Bad", "");
+        let policy = policy.retry(3, Duration::from_millis(1));
+        let mut manager = managed(&log, &clock, Fails(Cell::new(fails))).on_failure(policy);
+        manager.catch_up().unwrap();
+        let done = texts(&log, "done");
+        if fails == 3 { assert_eq!(done, ["Bad", "A"]) } else { assert_eq!(done, ["A"]) }
+    }
 }
 
 #[test]

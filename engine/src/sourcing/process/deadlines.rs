@@ -70,6 +70,13 @@ impl Book {
         self.due.iter()
     }
 
+    /// When the first of them comes that is later than this.
+    pub(super) fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let first = Timestamp::from_nanos(now.as_nanos().checked_add(1)?);
+        let from = (first, Arc::new((String::new(), String::new())));
+        self.due.range(from..).next().map(|(due, _)| *due)
+    }
+
     /// Changes it. Returns how it was.
     pub(super) fn apply(&mut self, changes: Changes) -> Changes {
         changes.into_iter().map(|(key, to)| (Arc::clone(&key), self.set(key, to))).collect()

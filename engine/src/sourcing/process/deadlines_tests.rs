@@ -58,6 +58,10 @@ fn check(book: &Book, model: &BTreeMap<Key, Entry>) -> Result<(), TestCaseError>
     prop_assert!(
         book.in_order().map(|(due, key)| (key, *due)).eq(due.into_iter().map(|(k, e)| (k, e.due)))
     );
+    for now in [-1, 0, 7, 48, 49] {
+        let later = model.values().filter(|e| e.parked.is_none() && e.due.as_nanos() > now);
+        prop_assert_eq!(book.next_after(Timestamp::from_nanos(now)), later.map(|e| e.due).min());
+    }
     for process in 0..12_u8 {
         let of = model.keys().filter(|key| key.0 == process.to_string());
         prop_assert!(book.of(&process.to_string()).iter().eq(of));

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Process;
 use super::deadlines::{Book, Changes, Entry, Key};
-use super::manager::{Input, ProcessManager, is_tried_again};
+use super::handling::{Input, is_tried_again};
+use super::manager::ProcessManager;
 use super::outputs::Work;
 use crate::sourcing::step::{self, End, Folded, Result, STEP_BYTES, STEP_EVENTS, Step};
 use crate::sourcing::{Context, Nack};

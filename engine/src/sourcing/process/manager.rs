@@ -1,36 +1,26 @@
 //! The manager: it hands processes what they follow, and commits what comes of it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::deadlines::{Book, Changes};
+use super::Process;
+use super::deadlines::Book;
 use super::firing::Retries;
-use super::outputs::{Fault, Work};
+use super::handling::{Events, Pending, States};
 use super::saved::{self, Kept, SCHEMA};
-use super::{Outputs, Process};
-use crate::planted::{self, Bug};
 use crate::sourcing::clock::until;
-use crate::sourcing::step::{self, End, Folded, Result, STEP_BYTES, STEP_EVENTS, Step};
+use crate::sourcing::step::{self, Result, STEP_EVENTS};
 use crate::sourcing::{
-    Clock, Consumer, Context, Delivery, OnFailure, Store, Subscription, SubscriptionError,
+    Clock, Consumer, Delivery, OnFailure, Store, Subscription, SubscriptionError,
     SubscriptionOptions, Subscriptions, SystemClock,
 };
-use crate::{Batch, Durability, Error, Event, NewSnapshot};
-
-/// With so much text in memory, states are read from the store again.
-const STATES_BYTES: usize = 64 << 20;
+use crate::{Durability, Timestamp};
 
 /// While a deadline is set, the clock is looked at so often at the least: it may be put
 /// forward.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What an input of a process is.
-pub(super) enum Input<'i> {
-    Event(&'i Event<'i>),
-    Deadline(&'i str),
-}
 
 /// Runs all processes of one kind on a subscription of its own. Wherever it is cut off, it goes
 /// on with nothing lost and nothing done twice: the commands' events, all other outputs, the
@@ -105,45 +95,18 @@ pub struct ProcessManager<P: Process> {
     pub(super) name: String,
     pub(super) store: Arc<dyn Store>,
     pub(super) subscription: Subscription,
-    consumer: Consumer,
+    pub(super) consumer: Consumer,
     pub(super) clock: Box<dyn Clock>,
     pub(super) policy: OnFailure,
     pub(super) durability: Durability,
     pub(super) book: Book,
     pub(super) retries: Retries,
-    states: States,
-    pending: Pending,
+    pub(super) states: States,
+    pub(super) pending: Pending,
+    /// Events that are tried again: their positions, and when they were recorded.
+    pub(super) tried_again: BTreeMap<u64, Timestamp>,
     /// Position of the last event that was handled here.
-    through: u64,
-}
-
-/// States of processes as the log has them, by correlation; nothing where it has none.
-#[derive(Debug, Default)]
-struct States {
-    texts: HashMap<String, Option<String>>,
-    bytes: usize,
-}
-
-impl States {
-    fn put(&mut self, correlation: &str, text: Option<String>) {
-        if self.bytes >= STATES_BYTES {
-            *self = Self::default();
-        }
-        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        self.bytes += correlation.len() + len(&text);
-        let before = self.texts.insert(correlation.to_owned(), text);
-        self.bytes -= before.map_or(0, |before| correlation.len() + len(&before));
-    }
-}
-
-/// What is so once the batch of a step is committed.
-#[derive(Debug, Default)]
-struct Pending {
-    states: Vec<(String, String)>,
-    /// How the deadlines were before.
-    undo: Changes,
-    /// Of a planted fault: what is written after the batch.
-    late: Option<Batch>,
+    pub(super) through: u64,
 }
 
 impl<P: Process> ProcessManager<P> {
@@ -190,6 +153,7 @@ impl<P: Process> ProcessManager<P> {
             retries: Retries::default(),
             states: States::default(),
             pending: Pending::default(),
+            tried_again: BTreeMap::new(),
             through: 0,
         })
     }
@@ -281,7 +245,7 @@ impl<P: Process> ProcessManager<P> {
         Ok(kept.filter(|kept| !kept.ended).map(|kept| kept.state))
     }
 
-    /// Whether a process [ended](Outputs::end).
+    /// Whether a process [ended](super::Outputs::end).
     ///
     /// # Errors
     /// Those of [`state`](Self::state).
@@ -290,40 +254,36 @@ impl<P: Process> ProcessManager<P> {
         Ok(kept.is_some_and(|kept| kept.ended))
     }
 
-    fn stored(&self, correlation: &str) -> Result<Option<String>> {
+    pub(super) fn stored(&self, correlation: &str) -> Result<Option<String>> {
         let name = saved::state_name(&self.name, correlation);
         let Some(state) = self.store.state(&name, SCHEMA)? else { return Ok(None) };
         let text = String::from_utf8(state.data().to_vec());
         text.map(Some).map_err(|why| self.unreadable(correlation, why.to_string()))
     }
 
-    fn kept(&self, correlation: &str, text: Option<&str>) -> Result<Option<Kept<P>>> {
+    pub(super) fn kept(&self, correlation: &str, text: Option<&str>) -> Result<Option<Kept<P>>> {
         let kept = text.map(|text| Kept::decode(text.as_bytes())).transpose();
         kept.map_err(|why| self.unreadable(correlation, why))
     }
 
-    fn unreadable(&self, key: &str, why: String) -> SubscriptionError {
+    pub(super) fn unreadable(&self, key: &str, why: String) -> SubscriptionError {
         let (name, key) = (self.name.clone(), key.to_owned());
         SubscriptionError::UnreadableState { name, key, why }
-    }
-
-    fn load(&mut self, correlation: &str) -> Result<Kept<P>> {
-        if !self.states.texts.contains_key(correlation) {
-            let text = self.stored(correlation)?;
-            self.states.put(correlation, text);
-        }
-        let text = self.states.texts.get(correlation).and_then(Option::as_deref);
-        Ok(self.kept(correlation, text)?.unwrap_or_else(Kept::new))
     }
 
     /// Handles some events or deadlines. `None` if there are none in that time.
     fn step(&mut self, timeout: Duration) -> Result<Option<u64>> {
         let now = self.clock.now();
-        let due = self.retries.first(&self.book, now);
-        let timeout = match self.book.in_order().next() {
-            _ if due.is_some() => Duration::ZERO,
-            Some((at, _)) => timeout.min(LOOK_EVERY).min(until(now, *at)),
-            None => timeout,
+        let held = self.held();
+        let due = self.retries.first(&self.book, now).filter(|due| held.is_none_or(|at| *due < at));
+        let timeout = if due.is_some() {
+            // So that everything that was recorded before it is seen.
+            self.store.sync()?;
+            Duration::ZERO
+        } else {
+            let retried = self.retries.due(&self.book, now);
+            let next = self.book.next_after(now).map(|at| until(now, at).min(LOOK_EVERY));
+            [Some(timeout), retried, next].into_iter().flatten().min().unwrap_or_default()
         };
         let mut deliveries = self.consumer.next_many(STEP_EVENTS, timeout)?;
         if let Some(due) = due {
@@ -333,6 +293,7 @@ impl<P: Process> ProcessManager<P> {
             let next = rest.first().map(|delivery| delivery.event().recorded_at());
             rest.into_iter().rev().for_each(Delivery::put_back);
             if deliveries.is_empty() {
+                let next = [next, held].into_iter().flatten().min();
                 return self.fire(now, next).map(Some);
             }
         }
@@ -347,167 +308,12 @@ impl<P: Process> ProcessManager<P> {
         outcome.map(Some)
     }
 
-    /// Has a process handle an input, and says how that ended.
-    pub(super) fn input(
-        &mut self,
-        open: &mut HashMap<String, Kept<P>>,
-        work: &mut Work,
-        (correlation, context): (&str, Context),
-        input: &Input<'_>,
-    ) -> Result<End> {
-        let mut kept = match open.remove(correlation) {
-            Some(kept) => kept,
-            None => self.load(correlation)?,
-        };
-        let mut handled = Ok(());
-        if !kept.ended {
-            let mut out = Outputs {
-                work,
-                book: &self.book,
-                store: &*self.store,
-                context,
-                correlation,
-                now: self.clock.now(),
-                compensations: &mut kept.compensations,
-                compensate: false,
-                end: false,
-            };
-            handled = match input {
-                Input::Event(event) => self.process.handle(&mut kept.state, event, &mut out),
-                Input::Deadline(name) => self.process.deadline(&mut kept.state, name, &mut out),
-            };
-            if out.compensate {
-                let all = std::mem::take(out.compensations);
-                handled = all.into_iter().rev().fold(handled, |handled, compensation| {
-                    handled?;
-                    self.process.compensate(&mut kept.state, compensation, &mut out)
-                });
-            }
-            if out.end {
-                out.drop_deadlines();
-                kept = Kept { ended: true, ..Kept::new() };
-            }
+    /// When the first event was recorded that waits for its next attempt.
+    fn held(&mut self) -> Option<Timestamp> {
+        if self.tried_again.is_empty() || self.consumer.due().is_none() {
+            self.tried_again.clear();
         }
-        open.insert(correlation.to_owned(), kept);
-        match work.take_fault() {
-            Some(Fault::Cut) => Ok(End::Cut),
-            Some(Fault::Store(error)) => Err(error.into()),
-            Some(Fault::Handler(why)) => Ok(End::Failed(why)),
-            None => Ok(handled.map_or_else(|why| End::Failed(why.to_string()), |()| End::Whole)),
-        }
-    }
-
-    /// Puts states and deadlines into the batch of a step.
-    pub(super) fn complete(
-        &mut self,
-        open: HashMap<String, Kept<P>>,
-        mut work: Work,
-        count: usize,
-    ) -> Result<Folded> {
-        for (correlation, kept) in open {
-            let why = |why: serde_json::Error| self.unreadable(&correlation, why.to_string());
-            let text = kept.encode().map_err(why)?;
-            // A state that is as before is not written again.
-            let same = match self.states.texts.get(&correlation) {
-                Some(Some(before)) => *before == text,
-                Some(None) => Kept::<P>::new().encode().map_err(why)? == text,
-                None => false,
-            };
-            if !same {
-                let name = saved::state_name(&self.name, &correlation);
-                work.batch.state(&name, self.through, NewSnapshot::new(SCHEMA).json(&text));
-                self.pending.states.push((correlation, text));
-            }
-        }
-        for key in work.changes.keys() {
-            self.retries.forget(key);
-        }
-        self.pending.undo = self.book.apply(work.changes);
-        let (apart, mut late) = (planted::active(Bug::DeadlineOutsideBatch), Batch::new());
-        let into = if apart { &mut late } else { &mut work.batch };
-        self.add_pages(into);
-        self.pending.late = apart.then_some(late);
-        Ok(Folded { batch: work.batch, count, end: End::Whole })
-    }
-
-    /// Adds the pages of deadlines that changed.
-    pub(super) fn add_pages(&self, batch: &mut Batch) {
-        for (page, deadlines, text) in self.book.unwritten() {
-            let name = format!("{}{page}", saved::pages_prefix(&self.name));
-            let deadlines = u64::try_from(deadlines).unwrap_or(u64::MAX);
-            batch.state(&name, deadlines, NewSnapshot::new(SCHEMA).json(&text));
-        }
-    }
-
-    /// The batch of the last step is in the log.
-    pub(super) fn committed(&mut self) -> Result<()> {
-        let Pending { states, late, .. } = std::mem::take(&mut self.pending);
-        for (correlation, text) in states {
-            self.states.put(&correlation, Some(text));
-        }
-        self.book.written();
-        if let Some(late) = late {
-            self.store.append_with(&late, self.durability)?;
-        }
-        Ok(())
-    }
-
-    /// The batch of the last step is not in the log.
-    pub(super) fn forget(&mut self) {
-        let undo = std::mem::take(&mut self.pending).undo;
-        self.book.apply(undo);
-    }
-}
-
-/// Whether a step that failed so is folded again, smaller or on newer state.
-pub(super) const fn is_tried_again(error: &Error) -> bool {
-    error.is_conflict() || matches!(error, Error::TooLarge { .. })
-}
-
-/// Events as inputs.
-struct Events<'m, P: Process>(&'m mut ProcessManager<P>);
-
-impl<P: Process> Step for Events<'_, P> {
-    type Input = Delivery;
-
-    fn fold(&mut self, deliveries: &[Delivery]) -> Result<Folded> {
-        let (mut open, mut work) = (HashMap::new(), Work::default());
-        for delivery in deliveries {
-            let event = delivery.event();
-            if let Some(correlation) = self.0.process.correlation(&event) {
-                let of = (&*correlation, Context::of(&event));
-                let end = self.0.input(&mut open, &mut work, of, &Input::Event(&event))?;
-                if !matches!(end, End::Whole) {
-                    return Ok(Folded { batch: Batch::new(), count: work.input, end });
-                }
-            }
-            work.input += 1;
-            self.0.through = self.0.through.max(event.position());
-            if work.batch.bytes() >= STEP_BYTES {
-                break;
-            }
-        }
-        let count = work.input;
-        self.0.complete(open, work, count)
-    }
-
-    fn commit(&mut self, deliveries: &mut Vec<Delivery>, batch: Batch) -> Result<()> {
-        self.0.consumer.commit(deliveries, batch, self.0.durability)?;
-        self.0.committed()
-    }
-
-    fn refuse(&mut self, failed: Delivery, rest: Vec<Delivery>, reason: &str) -> Result<()> {
-        rest.into_iter().rev().for_each(Delivery::put_back);
-        let nack = self.0.policy.nack(failed.attempt(), reason);
-        failed.nack(nack)
-    }
-
-    fn forget(&mut self) {
-        self.0.forget();
-    }
-
-    fn is_tried_again(&self, error: &Error) -> bool {
-        is_tried_again(error)
+        self.tried_again.values().min().copied()
     }
 }
 

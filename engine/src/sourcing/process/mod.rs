@@ -1,7 +1,8 @@
 //! Processes (sagas): what leads something through several steps, over several aggregates and
 //! over time, and undoes them if it must.
 //!
-//! * [`manager`]: runs them; [`firing`]: its deadlines
+//! * [`manager`]: runs them; [`handling`]: inputs and the batch of a step; [`firing`]: deadlines
+//!   that come
 //! * [`outputs`]: what comes of an input
 //! * [`saved`]: what of a process is in the log, and its format
 //! * [`deadlines`]: the deadlines that are open; no I/O
@@ -10,6 +11,7 @@ mod deadlines;
 #[cfg(test)]
 mod deadlines_tests;
 mod firing;
+mod handling;
 mod manager;
 mod outputs;
 mod saved;

@@ -150,7 +150,8 @@ impl<P: Process> Outputs<'_, P> {
     /// program is not running then: when it runs again. A name that is set already moves.
     ///
     /// A process has one deadline of each name. What was recorded until its time is handled
-    /// before it, as far as it is durable.
+    /// before it, however late the program is; while an event waits for another attempt,
+    /// deadlines after it wait, too. What is parked is passed by.
     pub fn deadline_at(&mut self, name: &str, at: Timestamp) {
         let (cause, belongs_to) = (self.context.cause(), self.context.belongs_to());
         let (cause, belongs_to) = (cause.map(str::to_owned), belongs_to.map(str::to_owned));
