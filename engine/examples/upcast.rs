@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annals::sourcing::{Aggregate, Json, RawEvent, Repository, Upcasters, event_types};
 use annals::{Batch, Expected, Log, NewEvent};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What happens to a customer, as of today.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -40,22 +40,34 @@ event_types! {
     upcasters: upcasters;
 }
 
+/// "customer-registered" as it was.
+#[derive(Deserialize)]
+struct Registered1 {
+    name: String,
+}
+
+/// "moved-in-with".
+#[derive(Deserialize)]
+struct MovedInWith {
+    city: String,
+    whom: String,
+}
+
 fn upcasters() -> Upcasters {
     Upcasters::new()
         // A field became two.
         .on("customer-registered", 1, |old| {
-            let old: Value = old.decode()?;
-            let name = old["name"].as_str().ok_or("no name")?;
-            let (first, last) = name.split_once(' ').unwrap_or(("", name));
+            let Registered1 { name } = old.decode()?;
+            let (first, last) = name.split_once(' ').unwrap_or(("", &name));
             let new = json!({ "first": first, "last": last });
             Ok(vec![RawEvent::new::<Json>("customer-registered", 2, &new)?])
         })
         // An event became two.
         .on("moved-in-with", 1, |old| {
-            let old: Value = old.decode()?;
+            let MovedInWith { city, whom } = old.decode()?;
             Ok(vec![
-                RawEvent::new::<Json>("customer-moved", 1, &json!({ "city": old["city"] }))?,
-                RawEvent::new::<Json>("customer-married", 1, &json!({ "to": old["whom"] }))?,
+                RawEvent::new::<Json>("customer-moved", 1, &json!({ "city": city }))?,
+                RawEvent::new::<Json>("customer-married", 1, &json!({ "to": whom }))?,
             ])
         })
         // Nobody needs to know any more.

@@ -43,26 +43,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = Arc::new(Log::temporary()?);
     let clock = ManualClock::new(Timestamp::from_nanos(1_750_000_000_000_000_000));
     let mut shop = Shop::open(log.clone(), clock.clone())?;
-    shop.grant_credit("ann", 100_00)?;
+    shop.grant_credit("ann", 10_000)?;
 
-    shop.place_order(1, "ann", 60_00)?;
+    shop.place_order(1, "ann", 6_000)?;
     shop.settle()?;
     shop.receive_payment(1)?;
     shop.settle()?;
     println!("order 1 is paid and shipped: {:?}", shop.dashboard()?);
 
-    shop.place_order(2, "ann", 100_01)?;
+    shop.place_order(2, "ann", 10_001)?;
     shop.settle()?;
     println!("order 2 is more than Ann's credit: {:?}", shop.dashboard()?);
 
-    shop.place_order(3, "ann", 100_00)?;
+    shop.place_order(3, "ann", 10_000)?;
     shop.settle()?;
     println!("Ann's credit is reserved for order 3; left: {}", shop.credit_left("ann")?);
     clock.advance(Duration::from_secs(31 * 60));
     shop.settle()?;
     println!("order 3 is not paid in time; left: {}", shop.credit_left("ann")?);
 
-    shop.place_order(4, "ann", 5_00)?;
+    shop.place_order(4, "ann", 500)?;
     shop.settle()?;
     shop.cancel_order(4)?;
     shop.return_order(1)?;

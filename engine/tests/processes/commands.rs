@@ -115,6 +115,21 @@ fn a_step_that_somebody_was_faster_than_is_decided_again_on_what_there_is_then()
 }
 
 #[test]
+fn a_refusal_that_does_not_hold_any_more_is_not_acted_upon() {
+    let (log, clock) = (log(), clock());
+    let seats = Repository::<Seats>::new(log.clone());
+    for _ in 0..2 {
+        seats.execute("flight", Seat::Take).unwrap();
+    }
+    append(&log, "1", "Go", "");
+    // A seat is given back while the process hears that there is none.
+    let mut manager = managed(&log, &clock, raced(&log, 1));
+    manager.catch_up().unwrap();
+    assert_eq!(texts(&log, "all"), ["taken"]);
+    assert_eq!(taken(&log, "flight"), 2);
+}
+
+#[test]
 fn a_step_that_meets_a_conflict_every_time_is_a_failure_after_16_attempts() {
     let (log, clock) = (log(), clock());
     append(&log, "1", "Go", "");

@@ -198,7 +198,7 @@ struct Row {
 
 impl Row {
     fn new(key: &Key, entry: &Entry) -> Self {
-        let (of, name) = (&**key).clone();
+        let (of, name) = (**key).clone();
         let Entry { due, cause, belongs_to, parked } = entry.clone();
         Self { of, name, due: due.as_nanos(), cause, belongs_to, parked }
     }
