@@ -81,6 +81,9 @@ impl Process for Raced {
         self.handled.set(self.handled.get() + 1);
         *count += 1;
         let refused = out.execute(&self.seats, "flight", &Seat::Take)?.is_err();
+        if refused {
+            out.deadline_in("again", std::time::Duration::from_secs(60));
+        }
         let text = if refused { "refused" } else { "taken" };
         out.write("all", Expected::Any, [NewEvent::new("Done").data(text.as_bytes())]);
         if self.times.get() > 0 {
@@ -126,6 +129,7 @@ fn a_refusal_that_does_not_hold_any_more_is_not_acted_upon() {
     let mut manager = managed(&log, &clock, raced(&log, 1));
     manager.catch_up().unwrap();
     assert_eq!(texts(&log, "all"), ["taken"]);
+    assert_eq!(manager.deadlines(), []);
     assert_eq!(taken(&log, "flight"), 2);
 }
 

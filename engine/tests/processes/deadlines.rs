@@ -138,15 +138,16 @@ fn what_was_recorded_before_a_deadline_is_handled_before_it_and_what_comes_later
     let hour = 3_600_000_000_000;
     let mut manager = managed(&log, &clock, Alarm);
     append(&log, "1", "Set", "hour 3600");
+    append(&log, "1", "Set", "later 9000");
     manager.catch_up().unwrap();
-    // The manager falls behind: all three are waiting when it goes on.
+    // The manager falls behind: all four are waiting when it goes on.
     disk.set_now(hour / 2);
     append(&log, "1", "See", "");
     disk.set_now(hour * 2);
     append(&log, "1", "See", "");
     clock.set(Timestamp::from_nanos(hour * 3));
-    assert_eq!(manager.catch_up().unwrap(), 3);
-    assert_eq!(rung(&log), ["", "trip-1 hour", ""]);
+    assert_eq!(manager.catch_up().unwrap(), 4);
+    assert_eq!(rung(&log), ["", "trip-1 hour", "", "trip-1 later"]);
 }
 
 #[test]
