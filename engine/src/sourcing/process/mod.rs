@@ -39,6 +39,85 @@ pub use self::outputs::Outputs;
 /// Commands are carried out in the batch of the step, and their refusals come back from the
 /// call: so there is no time at which a command is sent and not carried out, nothing has to be
 /// sent again after a crash, and what to do instead stands beside what was asked.
+///
+/// ```
+/// # use annals::sourcing::{Aggregate, event_types};
+/// # #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// # enum Booked { Seat, Back }
+/// # event_types! { Booked { Seat = "seat-booked", Back = "seat-given-back" } }
+/// # #[derive(Debug, Default, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+/// # struct Seats(u64);
+/// # enum Seat { Book, GiveBack }
+/// # impl Aggregate for Seats {
+/// #     type Command = Seat;
+/// #     type Event = Booked;
+/// #     type Error = &'static str;
+/// #     const CATEGORY: &'static str = "seats";
+/// #     const SNAPSHOT_SCHEMA: u32 = 1;
+/// #     fn handle(&self, seat: &Seat) -> Result<Vec<Booked>, &'static str> {
+/// #         match seat {
+/// #             Seat::Book if self.0 == 1 => Err("booked up"),
+/// #             Seat::Book => Ok(vec![Booked::Seat]),
+/// #             Seat::GiveBack => Ok(vec![Booked::Back]),
+/// #         }
+/// #     }
+/// #     fn apply(&mut self, event: &Booked) {
+/// #         match event { Booked::Seat => self.0 += 1, Booked::Back => self.0 -= 1 }
+/// #     }
+/// # }
+/// use std::{error::Error, sync::Arc};
+/// use annals::sourcing::{
+///     Outputs, Process, ProcessManager, Repository, SubscriptionOptions, Subscriptions,
+/// };
+/// use annals::{Batch, Event, Expected, Filter, Log, NewEvent};
+///
+/// /// Books a seat for each leg of a trip: all of them or none.
+/// struct Trips {
+///     seats: Repository<Seats>,
+/// }
+///
+/// impl Process for Trips {
+///     type State = ();
+///     type Compensation = String;
+///     type Error = Box<dyn Error>;
+///     const STATE_SCHEMA: u32 = 1;
+///
+///     // Its key is the event's own correlation: the trip.
+///     fn handle(&self, _: &mut (), event: &Event<'_>, out: &mut Outputs<'_, Self>) -> Result<(), Box<dyn Error>> {
+///         let leg = std::str::from_utf8(event.data())?;
+///         match out.execute(&self.seats, leg, &Seat::Book)? {
+///             Ok(_) => out.compensate_with(leg.to_owned()),
+///             Err(refusal) => {
+///                 out.write("refused", Expected::Any, [NewEvent::new(refusal)]);
+///                 out.compensate();
+///                 out.end();
+///             }
+///         }
+///         Ok(())
+///     }
+///
+///     fn compensate(&self, _: &mut (), leg: String, out: &mut Outputs<'_, Self>) -> Result<(), Box<dyn Error>> {
+///         out.execute(&self.seats, &leg, &Seat::GiveBack)??;
+///         Ok(())
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// let log = Arc::new(Log::open(path)?);
+/// for (trip, leg) in [("trip-1", "rome"), ("trip-2", "oslo"), ("trip-2", "rome")] {
+///     let wanted = NewEvent::new("LegWanted").data(leg.as_bytes()).correlation(trip);
+///     log.append(Batch::new().write("legs", Expected::Any, [wanted]))?;
+/// }
+/// let options = SubscriptionOptions::new().filter(Filter::new().event_type("LegWanted"));
+/// let trips = Trips { seats: Repository::new(log.clone()) };
+/// let mut trips = ProcessManager::open(&Subscriptions::new(log.clone()), "trips", &options, trips)?;
+/// trips.catch_up()?;
+/// // Rome was full, so Oslo was given back.
+/// assert_eq!((log.version("seats-rome")?, log.version("seats-oslo")?), (1, 2));
+/// assert!(trips.has_ended("trip-2")? && !trips.has_ended("trip-1")?);
+/// # Ok::<(), Box<dyn Error>>(())
+/// ```
 pub trait Process: Sized {
     /// What is kept of one process. It is kept as JSON, and written once for each step that
     /// changes it.
