@@ -117,6 +117,8 @@ pub enum Bug {
     /// A projection's checkpoint is written in a transaction of its own, before that of the
     /// events.
     CheckpointOutsideTransaction,
+    /// A step of a process writes its deadlines after its batch.
+    DeadlineOutsideBatch,
 }
 
 #[cfg(all(feature = "planted", debug_assertions))]

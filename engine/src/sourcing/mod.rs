@@ -12,6 +12,7 @@
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
 //! | keep what events come to, for questions | [`Projection`], [`MemoryProjector`]; `SqlProjection`, `SqlProjector` (features `sqlite`, `postgres`) |
+//! | lead something through several steps, with deadlines and undoing | [`Process`], [`ProcessManager`] |
 //! | follow from other processes | [`Follower`], [`CheckpointStore`] |
 //! | name a stream by category and id | [`StreamName`] |
 //!
@@ -131,12 +132,15 @@
 //! ```
 
 mod aggregate;
+mod clock;
 mod events;
 #[cfg(feature = "sim")]
 mod fixture;
 mod follower;
+mod process;
 mod processing;
 mod projection;
+mod step;
 mod store;
 mod stream;
 mod subscription;
@@ -146,6 +150,7 @@ pub use self::aggregate::{
 };
 #[cfg(feature = "async")]
 pub use self::aggregate::{AsyncHandler, AsyncRepository};
+pub use self::clock::{Clock, ManualClock, SystemClock};
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;
 pub use self::events::{
@@ -155,6 +160,7 @@ pub use self::events::{
 #[cfg(feature = "sim")]
 pub use self::fixture::{Fixture, Then};
 pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
+pub use self::process::{Deadline, Outputs, Process, ProcessManager};
 pub use self::processing::{Processing, Processor};
 pub use self::projection::{
     MemoryProjector, Progress, Projection, ProjectionError, ProjectionView, ProjectionWatch,

@@ -8,18 +8,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::step::{self, End, Folded, Result, STEP_BYTES, STEP_EVENTS, Step};
 use crate::sourcing::{
     Consumer, Delivery, OnFailure, Store, SubscriptionError, SubscriptionOptions, Subscriptions,
 };
 use crate::{Batch, Durability, Event, NewSnapshot};
-
-type Result<T> = std::result::Result<T, SubscriptionError>;
-
-/// How many events are handled in one step, at most.
-const STEP_EVENTS: usize = 256;
-
-/// With so many bytes of output a step is large enough.
-const STEP_BYTES: u64 = 4 << 20;
 
 /// How many states are kept in memory between steps.
 const STATES: usize = 16 << 10;
@@ -112,14 +105,6 @@ pub struct Processing<P: Processor> {
     policy: OnFailure,
     durability: Durability,
     states: HashMap<String, P::State>,
-}
-
-/// How far a step was folded, and why no further.
-struct Folded {
-    batch: Batch,
-    /// How many events are in it.
-    count: usize,
-    failed: Option<String>,
 }
 
 impl<P: Processor> Processing<P> {
@@ -215,7 +200,7 @@ impl<P: Processor> Processing<P> {
         if deliveries.is_empty() {
             return Ok(None);
         }
-        let outcome = self.fold_and_commit(&mut deliveries);
+        let outcome = step::run(self, &mut deliveries);
         if outcome.is_err() || self.states.len() > STATES {
             // Some may be ahead of the log.
             self.states.clear();
@@ -223,37 +208,15 @@ impl<P: Processor> Processing<P> {
         deliveries.into_iter().rev().for_each(Delivery::put_back);
         outcome.map(Some)
     }
+}
 
-    /// Leaves what it did not come to.
-    fn fold_and_commit(&mut self, deliveries: &mut Vec<Delivery>) -> Result<u64> {
-        let (mut most, mut reason) = (deliveries.len(), None);
-        let folded = loop {
-            let folded = self.fold(deliveries, most)?;
-            let Some(failed) = folded.failed else { break folded };
-            // The states and the output have seen some of it: once more, up to that event.
-            self.states.clear();
-            (most, reason) = (folded.count, Some(failed));
-        };
-        let mut rest = deliveries.split_off(folded.count);
-        if folded.count > 0 {
-            self.consumer.commit(deliveries, folded.batch, self.durability)?;
-        }
-        if let Some(reason) = reason.filter(|_| folded.count == most) {
-            let failed = rest.remove(0);
-            rest.into_iter().rev().for_each(Delivery::put_back);
-            let nack = self.policy.nack(failed.attempt(), &reason);
-            failed.nack(nack)?;
-        } else {
-            *deliveries = rest;
-        }
-        Ok(u64::try_from(folded.count).unwrap_or_default())
-    }
+impl<P: Processor> Step for Processing<P> {
+    type Input = Delivery;
 
-    /// Folds the first ones into a batch, until one fails or there is enough.
-    fn fold(&mut self, deliveries: &[Delivery], most: usize) -> Result<Folded> {
-        let mut folded = Folded { batch: Batch::new(), count: 0, failed: None };
+    fn fold(&mut self, deliveries: &[Delivery]) -> Result<Folded> {
+        let mut folded = Folded { batch: Batch::new(), count: 0, end: End::Whole };
         let mut touched = HashMap::new();
-        for delivery in deliveries.iter().take(most) {
+        for delivery in deliveries {
             let event = delivery.event();
             if let Some(key) = self.processor.key(&event) {
                 let mut state = match self.states.remove(&key) {
@@ -263,7 +226,7 @@ impl<P: Processor> Processing<P> {
                 let processed = self.processor.process(&mut state, &event, &mut folded.batch);
                 self.states.insert(key.clone(), state);
                 if let Err(error) = processed {
-                    folded.failed = Some(error.to_string());
+                    folded.end = End::Failed(error.to_string());
                     return Ok(folded);
                 }
                 touched.insert(key, event.position());
@@ -280,5 +243,19 @@ impl<P: Processor> Processing<P> {
             folded.batch.state(&self.state_name(&key), through, state);
         }
         Ok(folded)
+    }
+
+    fn commit(&mut self, deliveries: &mut Vec<Delivery>, batch: Batch) -> Result<()> {
+        self.consumer.commit(deliveries, batch, self.durability).map(drop)
+    }
+
+    fn refuse(&mut self, failed: Delivery, rest: Vec<Delivery>, reason: &str) -> Result<()> {
+        rest.into_iter().rev().for_each(Delivery::put_back);
+        let nack = self.policy.nack(failed.attempt(), reason);
+        failed.nack(nack)
+    }
+
+    fn forget(&mut self) {
+        self.states.clear();
     }
 }

@@ -113,6 +113,19 @@ impl<A: Aggregate> Repository<A> {
         folded: &mut Folded<A>,
         events: &[A::Event],
     ) -> Result<(), RepositoryError<A::Error>> {
+        let expected = Expected::Exact(folded.version);
+        self.add_expecting(batch, stream, expected, folded, events)
+    }
+
+    /// As [`add`](Self::add), where the batch may have events of the stream already.
+    pub(super) fn add_expecting(
+        &self,
+        batch: &mut Batch,
+        stream: &StreamName,
+        expected: Expected,
+        folded: &mut Folded<A>,
+        events: &[A::Event],
+    ) -> Result<(), RepositoryError<A::Error>> {
         let before = folded.version;
         let mut new = Vec::with_capacity(events.len());
         for event in events {
@@ -124,7 +137,7 @@ impl<A: Aggregate> Repository<A> {
             let event = self.context.note(event.as_new());
             tags.iter().fold(event, |event, tag| event.tag(tag))
         });
-        batch.write(stream, Expected::Exact(before), new);
+        batch.write(stream, expected, new);
         if before == 0 {
             // Nobody made it under another category meanwhile.
             for category in [A::CATEGORY].iter().chain(A::FORMER_CATEGORIES) {

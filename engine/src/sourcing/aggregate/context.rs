@@ -68,6 +68,21 @@ impl Context {
         self
     }
 
+    /// Who caused something: see [`NewEvent::caused_by`].
+    pub(in crate::sourcing) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// What it belongs to.
+    pub(in crate::sourcing) fn belongs_to(&self) -> Option<&str> {
+        self.correlation.as_deref()
+    }
+
+    /// With what the other one notes beside the data.
+    pub(super) fn beside(self, other: &Self) -> Self {
+        Self { metadata: other.metadata.clone(), ..self }
+    }
+
     pub(super) fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }

@@ -3,6 +3,7 @@
 //! * [`repository`]: finds aggregates and carries out commands
 //! * [`command`]: one command, from the look-up of its key to the append
 //! * [`awaiting`]: the same where the decision awaits others
+//! * [`staged`]: commands of several aggregates in one batch
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
@@ -18,6 +19,7 @@ mod error;
 mod fold;
 mod repository;
 mod snapshots;
+mod staged;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,7 @@ pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};
 pub use self::repository::Repository;
 pub use self::snapshots::SnapshotPolicy;
+pub(super) use self::staged::Staged;
 use super::EventEnum;
 
 /// What decides: its state is folded from its events, and its commands become events.

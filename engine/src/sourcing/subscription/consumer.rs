@@ -207,7 +207,7 @@ impl Delivery {
         self.attempt
     }
 
-    fn position(&self) -> u64 {
+    pub(in crate::sourcing) fn position(&self) -> u64 {
         self.event().position()
     }
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::book::{Book, Taken};
 use super::error::SubscriptionError;
 use super::options::SubscriptionOptions;
 use super::saved::{Marks, Saved};
 use super::status::{self, SubscriptionStatus};
-use crate::sourcing::{Store, Tail};
+use crate::sourcing::{Clock, Store, SystemClock, Tail};
 use crate::sync::{Condvar, Instant, Mutex};
 use crate::{Batch, Durability, Error, OwnedEvent, Result as StoreResult, Start, Timestamp};
 
@@ -109,10 +109,9 @@ fn slice() -> Option<Instant> {
     Instant::now().checked_add(SLICE)
 }
 
-/// The system's clock.
+/// The time by the system's clock.
 pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    SystemClock.now()
 }
 
 impl Core {

@@ -43,20 +43,22 @@ pub enum SubscriptionError {
     },
 
     /// The subscription is open, and either that or this opening is that of a
-    /// [`Processing`](crate::sourcing::Processing), which shares it with nobody.
+    /// [`Processing`](crate::sourcing::Processing) or a
+    /// [`ProcessManager`](crate::sourcing::ProcessManager), which shares it with nobody.
     #[error("subscription {name:?} is in use")]
     InUse {
         /// The subscription.
         name: String,
     },
 
-    /// The state that a [`Processing`](crate::sourcing::Processing) keeps under this key does
-    /// not decode. It is not taken for a new one.
-    #[error("the state of {key:?} of processor {name:?} cannot be read: {why}")]
+    /// The state that a [`Processing`](crate::sourcing::Processing) or a
+    /// [`ProcessManager`](crate::sourcing::ProcessManager) keeps under this key does not decode.
+    /// It is not taken for a new one.
+    #[error("the state of {key:?} of {name:?} cannot be read: {why}")]
     UnreadableState {
-        /// The processor.
+        /// The processor or process.
         name: String,
-        /// The key.
+        /// The key; of a page of deadlines, the name of its state.
         key: String,
         /// What is wrong with it.
         why: String,
