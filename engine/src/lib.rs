@@ -78,7 +78,7 @@
 //! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
-//!   a codec of events to it.
+//!   a codec of events to it, `conformance` the checks that another engine under it must pass.
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 

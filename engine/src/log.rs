@@ -87,7 +87,10 @@ impl Log {
     /// [`Error::Io`] if no threads can be started.
     #[cfg(feature = "sim")]
     pub fn temporary() -> Result<Self> {
-        Options::new().open_on(Arc::new(crate::io::sim::SimStorage::new()))
+        let disk = crate::io::sim::SimStorage::new();
+        // Each log is one of its own: a checkpoint of another one is refused.
+        disk.set_seed(uuid::Uuid::new_v4().as_u64_pair().0);
+        Options::new().open_on(Arc::new(disk))
     }
 
     fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {

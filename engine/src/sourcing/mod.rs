@@ -12,6 +12,7 @@
 //! | fold states by key and emit events | [`Processing`] |
 //! | follow from other processes | [`Follower`], [`CheckpointStore`] |
 //! | name a stream by category and id | [`StreamName`] |
+//! | stand on another engine | [`Store`], `conformance` (feature `conformance`) |
 //!
 //! # A bank account
 //!
@@ -129,6 +130,8 @@
 //! ```
 
 mod aggregate;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod events;
 #[cfg(feature = "sim")]
 mod fixture;
