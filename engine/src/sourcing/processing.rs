@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::observe::span;
 use crate::sourcing::{
     Consumer, Delivery, OnFailure, Store, SubscriptionError, SubscriptionOptions, Subscriptions,
 };
@@ -215,7 +216,10 @@ impl<P: Processor> Processing<P> {
         if deliveries.is_empty() {
             return Ok(None);
         }
-        let outcome = self.fold_and_commit(&mut deliveries);
+        let outcome = {
+            let _span = span::step(&self.name, deliveries.len());
+            self.fold_and_commit(&mut deliveries)
+        };
         if outcome.is_err() || self.states.len() > STATES {
             // Some may be ahead of the log.
             self.states.clear();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fold::{Folded, Replayed};
 use super::{Aggregate, Repository, RepositoryError};
+use crate::observe::{self, span};
 use crate::sourcing::{Codec, EventEnum};
 use crate::{Batch, NewSnapshot, limits};
 
@@ -72,6 +73,7 @@ impl<A: Aggregate> Repository<A> {
     /// # Errors
     /// Those of [`snapshot`](Self::snapshot).
     pub fn snapshot_due(&self, policy: SnapshotPolicy) -> Result<u64, RepositoryError<A::Error>> {
+        let _span = span::snapshots(A::CATEGORY);
         let mut made = 0;
         for category in [A::CATEGORY].iter().chain(A::FORMER_CATEGORIES) {
             let mut long = Vec::new();
@@ -85,6 +87,7 @@ impl<A: Aggregate> Repository<A> {
                 let folded = self.load(&stream)?;
                 if policy.is_due(folded.version - folded.snapshot, &self.shared.replayed) {
                     self.write_down(&stream, &folded)?;
+                    observe::snapshots(1);
                     made += 1;
                 }
             }
