@@ -6,7 +6,7 @@
 //! | to | see |
 //! |---|---|
 //! | state the events' names, change them later | [`event_types!`](crate::event_types), [`EventEnum`], [`Upcasters`], [`Codec`] |
-//! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`] |
+//! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`], [`Snapshotter`] |
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
@@ -142,7 +142,8 @@ mod stream;
 mod subscription;
 
 pub use self::aggregate::{
-    Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
+    Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Snapshotter,
+    SnapshotterStatus, Versioned,
 };
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;

@@ -5,16 +5,19 @@
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
+//! * [`snapshotter`]: a thread that does it, by what is [`due`]
 //! * [`context`]: what commands are carried out on behalf of
 //! * [`error`]: what can go wrong
 
 mod cache;
 mod command;
 mod context;
+mod due;
 mod error;
 mod fold;
 mod repository;
 mod snapshots;
+mod snapshotter;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +27,7 @@ pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};
 pub use self::repository::Repository;
 pub use self::snapshots::SnapshotPolicy;
+pub use self::snapshotter::{Snapshotter, SnapshotterStatus};
 use super::EventEnum;
 
 /// What decides: its state is folded from its events, and its commands become events.
