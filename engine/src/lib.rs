@@ -29,7 +29,7 @@
 //! The [`guide`] goes through it by subject, with programs that run: [appending](guide::appending),
 //! [reading](guide::reading), [tailing](guide::tailing), [durability](guide::durability),
 //! [recovery](guide::recovery), [testing](guide::testing) your own program,
-//! [evolution](guide::evolution) of code whose events stay.
+//! [sourcing](guide::sourcing) events, [evolution](guide::evolution) of code whose events stay.
 //!
 //! # Where to look
 //!
@@ -76,7 +76,8 @@
 //!
 //! # Features
 //!
-//! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime.
+//! * `async`: [`Ticket`] is a future, and cursors can be awaited, by any runtime; with
+//!   `sourcing`, commands of aggregates too.
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
 //!   a codec of events to it, `conformance` the checks that another engine under it must pass.

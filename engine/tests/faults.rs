@@ -7,7 +7,7 @@
 )]
 use std::sync::Arc;
 
-use annals::io::sim::{Call, CallKind, Failure, Fault, Nth, SimStorage, Times};
+use annals::io::sim::{Call, CallKind, Failure, Fault, LoseAll, Nth, SimStorage, Times};
 use annals::{Background, Batch, Error, Expected, Log, NewEvent, Options, Start};
 
 fn options() -> Options {
@@ -115,6 +115,47 @@ fn after_a_failed_sync_every_append_is_poisoned_and_what_was_durable_stays_reada
         let committed = log.append(&lost).unwrap();
         assert_eq!(committed.first_position(), 2);
         assert_eq!(log.head(), 2);
+    }
+}
+
+/// Other stores gave the numbers of a failed write to readers, or never again to anybody.
+#[test]
+fn the_positions_of_a_failed_group_are_used_again_and_no_reader_had_seen_them() {
+    for kind in [CallKind::Write, CallKind::SyncData] {
+        let disk = SimStorage::new();
+        let log = open(&disk).unwrap();
+        log.append(&batch("kept", 10)).unwrap();
+        let other = disk.another_process();
+        let reader = options().open_reader_on(Arc::new(other)).unwrap();
+        let mut cursors =
+            [log.cursor(Start::Beginning).unwrap(), reader.cursor(Start::Beginning).unwrap()];
+        // How far each is, and of which streams what it has seen is.
+        let mut seen = [const { Vec::new() }; 2];
+        let mut look = |cursors: &mut [annals::Cursor]| {
+            for (cursor, seen) in cursors.iter_mut().zip(&mut seen) {
+                if let Ok(events) = cursor.poll(100) {
+                    let new = events.iter();
+                    seen.extend(new.map(|event| (event.position(), event.stream().to_owned())));
+                }
+            }
+            seen.clone()
+        };
+        let kept = (1, "kept".to_owned());
+        assert_eq!(look(&mut cursors), [vec![kept.clone()], vec![kept.clone()]]);
+        disk.fail(Fault::new(Nth::Of(kind, 1), Failure::Device));
+        assert!(matches!(log.append(&batch("lost", 10)), Err(Error::Poisoned { .. })));
+        assert_eq!(look(&mut cursors), [vec![kept.clone()], vec![kept.clone()]]);
+        drop(cursors);
+        drop(log);
+        disk.power_cut(LoseAll);
+        let log = open(&disk).unwrap();
+        let committed = log.append(&batch("next", 10)).unwrap();
+        assert_eq!(committed.positions(), 2..=2);
+        assert_eq!(log.version("lost").unwrap(), 0);
+        let next = (2, "next".to_owned());
+        let all = log.read_all().collect().unwrap();
+        let all = all.iter().map(|event| event.as_event());
+        assert!(all.map(|event| (event.position(), event.stream().to_owned())).eq([kept, next]));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use annals::io::OsStorage;
-use annals::{Background, Batch, Expected, Log, NewEvent, Options, verify};
+use annals::{Background, Batch, Expected, Filter, Log, NewEvent, Options, verify};
 use annals_index::{Kind, Run};
 
 fn open(path: &Path) -> Log {
@@ -72,4 +72,62 @@ fn every_key_of_an_event_is_in_the_runs_as_committed_and_as_made_again() {
     // Byte for byte what the log gives.
     let report = verify(&OsStorage::new(path), &mut |_, _| {}).unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+/// The finaliser that run files hash names with: see `index/src/hash.rs`.
+const fn mix(mut x: u64) -> u64 {
+    x ^= x >> 33;
+    x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    x ^= x >> 33;
+    x = x.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    x ^ (x >> 33)
+}
+
+/// Another name of 16 bytes with the same hash, of 64 bits, as a name of this kind. The second
+/// half of a name makes good for what the first one changes.
+fn twin(kind: u8, name: &str) -> String {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+    let seed = mix((16 ^ (u64::from(kind) << 56)).wrapping_add(STEP));
+    let (first, second) = (word(&name.as_bytes()[..8]), word(&name.as_bytes()[8..]));
+    let after = mix(seed ^ first).wrapping_add(STEP);
+    (0_u64..1_000_000)
+        .find_map(|n| {
+            let other = format!("t-{n:06}");
+            let other_after = mix(seed ^ word(other.as_bytes())).wrapping_add(STEP);
+            let rest = (second ^ after ^ other_after).to_le_bytes();
+            let rest = rest.is_ascii().then(|| std::str::from_utf8(&rest).unwrap())?;
+            Some(other + rest)
+        })
+        .unwrap()
+}
+
+/// Other stores look a stream up by a hash of its name.
+#[test]
+fn two_names_with_one_hash_never_mix() {
+    let name = "customer-0000007";
+    let (stream, tag) = (twin(0, name), twin(3, name));
+    assert!(stream != name && tag != name && stream != tag);
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for version in 1..=3 {
+        let mut batch = Batch::new();
+        batch.write(name, Expected::Exact(version - 1), [NewEvent::new("Own").tag(name)]);
+        if version == 3 {
+            batch.write(&stream, Expected::NoStream, [NewEvent::new("Twin").tag(&tag)]);
+        }
+        log.append(&batch).unwrap();
+    }
+    log.close().unwrap();
+    // From the run, where the hash decides where a name is looked for.
+    let log = open(directory.path());
+    for (stream, tag, version) in [(name, name, 3), (stream.as_str(), tag.as_str(), 1)] {
+        assert_eq!(log.version(stream).unwrap(), version);
+        assert_eq!(log.read(stream).collect().unwrap().len() as u64, version);
+        let filter = Filter::new().tag(tag);
+        assert_eq!(log.read_all().filter(filter).collect().unwrap().len() as u64, version);
+        let mut next = Batch::new();
+        next.write(stream, Expected::Exact(version), [NewEvent::new("Next")]);
+        assert_eq!(log.append(&next).unwrap().version(stream), Some(version + 1));
+    }
 }

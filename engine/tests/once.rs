@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use annals::io::sim::{LoseAll, SimStorage};
-use annals::{Background, Batch, Durability, Error, Expected, Log, NewEvent, Options, Uuid};
+use annals::{
+    Background, Batch, Durability, Error, Expected, Log, NewEvent, NewSnapshot, Options, Uuid,
+};
 
 fn options() -> Options {
     Options::new().background(Background::Inline).segment_bytes(16 << 10)
@@ -192,4 +194,43 @@ fn keys_are_kept_whole_in_any_script_up_to_their_limit() {
     let mut batch = Batch::new();
     batch.once(&(longest + "x"));
     assert!(matches!(log.append(&batch), Err(Error::TooLarge { size: 256, limit: 255, .. })));
+}
+
+/// Other stores keep the ids of the last million events, or of the time since the start.
+#[test]
+fn an_id_and_a_key_are_known_after_a_million_events_snapshots_and_restarts() {
+    const CALLS: u64 = 1_000;
+    const EVENTS: u64 = 1_000;
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options::new().durability(Durability::Buffered);
+    let by_id = || {
+        let mut batch = Batch::new();
+        let ids = [1, 2].map(|id| NewEvent::new("First").id(Uuid::from_u128(id)));
+        batch.write("early", Expected::Any, ids);
+        batch
+    };
+    let log = options.open(directory.path()).unwrap();
+    let first = [log.append(&by_id()).unwrap(), log.append(&keyed("early")).unwrap()];
+    for call in 1..=CALLS {
+        let mut batch = Batch::new();
+        batch.write("later", Expected::Any, (0..EVENTS).map(|_| NewEvent::new("Later")));
+        if call % 100 == 0 {
+            batch.snapshot("later", call * EVENTS, NewSnapshot::new(1).json("{}"));
+            batch.snapshot("early", 2, NewSnapshot::new(1).json("{}"));
+        }
+        log.append(&batch).unwrap();
+    }
+    log.close().unwrap();
+    for _ in 0..2 {
+        let log = options.open(directory.path()).unwrap();
+        let again = [log.append(&by_id()).unwrap(), log.append(&keyed("early")).unwrap()];
+        for (again, first) in again.iter().zip(&first) {
+            assert!(again.is_deduplicated());
+            assert_eq!(again.positions(), first.positions());
+            for stream in ["early", "a", "b"] {
+                assert_eq!(again.version(stream), first.version(stream), "{stream}");
+            }
+        }
+        assert_eq!(log.head(), 5 + CALLS * EVENTS);
+    }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #[path = "sourcing/account.rs"]
 mod account;
+#[path = "sourcing/awaited.rs"]
+mod awaited;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -276,3 +276,19 @@ fn ids_that_are_made_ascend_and_are_of_version_7_also_from_batch_to_batch() {
     assert!(ids.chunks(2).all(|pair| pair[1] - pair[0] == 1));
     assert!(ids[1..].chunks_exact(2).any(|pair| pair[1] - pair[0] == 1));
 }
+
+/// Sorted by their ids, events of one maker stand in the order of their times.
+#[test]
+fn an_id_that_is_made_has_the_time_at_which_it_was_made() {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut batch = Batch::new();
+    for _ in 0..5 {
+        // The clock that is read ticks every few milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let before = now().as_millis();
+        batch.clear();
+        batch.write("s", Expected::Any, [NewEvent::new("Happened")]);
+        let made = batch.events()[0].id >> 80;
+        assert!(made + 12 >= before && made <= now().as_millis(), "{made}, {before}");
+    }
+}

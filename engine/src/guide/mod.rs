@@ -7,6 +7,7 @@
 //! | [`tailing`] | How do I follow the log, here, elsewhere and after a restart? |
 //! | [`durability`] | When is an event safe, and what does that cost? |
 //! | [`recovery`] | What happens after a crash, and what if the disk is hurt? |
+//! | [`sourcing`] | What goes into an event, how do I correct one, what if it comes twice? (feature `sourcing`) |
 //! | [`evolution`] | How do I change code whose events stay? (feature `sourcing`) |
 //! | [`testing`] | How do I show my own program a crash? |
 //!
@@ -56,5 +57,6 @@ pub mod durability;
 pub mod evolution;
 pub mod reading;
 pub mod recovery;
+pub mod sourcing;
 pub mod tailing;
 pub mod testing;

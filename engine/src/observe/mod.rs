@@ -47,7 +47,7 @@
 //! | `annals.sync` | debug | `segment` | one sync of a group |
 //! | `annals.roll` | debug | `segment` | going on in another segment: the header, and what is synced before it |
 //! | `annals.index` | debug | `segment` | making the index of a sealed segment |
-//! | `annals.command` | debug | `stream` | a command of an aggregate, all attempts |
+//! | `annals.command` | debug | `stream` | a command of an aggregate, all attempts; none around one that is awaited |
 //! | `annals.deliver` | debug | `subscription`, `stream`, `position` | a call of a subscription's handler |
 //! | `annals.step` | debug | `processor`, `events` | an exactly-once step of a processor |
 //! | `annals.snapshots` | debug | `category` | a round of the snapshotter |

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | state the events' names, change them later | [`event_types!`](crate::event_types), [`EventEnum`], [`Upcasters`], [`Codec`] |
 //! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`], [`Snapshotter`] |
+//! | decide with the help of others, which is awaited | `AsyncHandler`, `AsyncRepository` (feature `async`) |
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
 //! | fold states by key and emit events | [`Processing`] |
@@ -145,6 +146,8 @@ pub use self::aggregate::{
     Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Snapshotter,
     SnapshotterStatus, Versioned,
 };
+#[cfg(feature = "async")]
+pub use self::aggregate::{AsyncHandler, AsyncRepository};
 #[cfg(feature = "postcard")]
 pub use self::events::Postcard;
 pub use self::events::{
@@ -155,6 +158,8 @@ pub use self::events::{
 pub use self::fixture::{Fixture, Then};
 pub use self::follower::{CheckpointStore, FileCheckpoints, Follower};
 pub use self::processing::{Processing, Processor};
+#[cfg(feature = "async")]
+pub use self::store::Appending;
 pub use self::store::{Store, StoreReader, Tail, Visit};
 pub use self::stream::StreamName;
 pub use self::subscription::{

@@ -131,12 +131,29 @@ pub trait Store: StoreReader {
     /// Those of [`Log::append_with`].
     fn append_with(&self, batch: &Batch, durability: Durability) -> Result<Committed>;
 
+    /// As [`append`](Self::append), awaited: the outcome is asked for with a future. A batch
+    /// whose future is dropped may commit all the same. (Feature `async`.)
+    ///
+    /// Unless an engine does better, this appends at once, and blocks as long as that takes. A
+    /// log [submits](Log::submit) the batch, and the future is its ticket.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append), from the future.
+    #[cfg(feature = "async")]
+    fn append_async<'s>(&'s self, batch: &Batch) -> Appending<'s> {
+        Box::pin(std::future::ready(self.append(batch)))
+    }
+
     /// Makes durable what was appended before.
     ///
     /// # Errors
     /// Those of [`Log::sync`].
     fn sync(&self) -> Result<()>;
 }
+
+/// The outcome of an [append that is awaited](Store::append_async).
+#[cfg(feature = "async")]
+pub type Appending<'s> = std::pin::Pin<Box<dyn Future<Output = Result<Committed>> + Send + 's>>;
 
 /// A place from which a store is followed, as a [`Cursor`] is.
 pub trait Tail: Debug + Send {
@@ -340,6 +357,14 @@ impl Store for Log {
         Self::append_with(self, batch, durability)
     }
 
+    #[cfg(feature = "async")]
+    fn append_async<'s>(&'s self, batch: &Batch) -> Appending<'s> {
+        match self.submit(batch) {
+            Ok(ticket) => Box::pin(ticket),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     fn sync(&self) -> Result<()> {
         Self::sync(self)
     }
@@ -352,6 +377,11 @@ impl<T: Store + ?Sized> Store for Arc<T> {
 
     fn append_with(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
         (**self).append_with(batch, durability)
+    }
+
+    #[cfg(feature = "async")]
+    fn append_async<'s>(&'s self, batch: &Batch) -> Appending<'s> {
+        (**self).append_async(batch)
     }
 
     fn sync(&self) -> Result<()> {

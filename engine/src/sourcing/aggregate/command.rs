@@ -17,15 +17,14 @@ pub(super) enum Mode {
     Either,
 }
 
-type Done<A> = Result<Versioned<A>, RepositoryError<<A as Aggregate>::Error>>;
+pub(super) type Done<A> = Result<Versioned<A>, RepositoryError<<A as Aggregate>::Error>>;
+type Maybe<A, T> = Result<Option<T>, RepositoryError<<A as Aggregate>::Error>>;
 
 impl<A: Aggregate> Repository<A> {
     pub(super) fn run(&self, stream: &StreamName, command: &A::Command, mode: Mode) -> Done<A> {
         let _span = span::command(stream);
-        if let Some(key) = self.context.key()
-            && let Some(first) = self.store.outcome(key)?
-        {
-            return self.first_outcome(stream, key, &first);
+        if let Some(done) = self.done_before(stream)? {
+            return Ok(done);
         }
         let attempts = self.attempts.max(1);
         let turns = self.shared.turns.get(place(stream));
@@ -34,10 +33,12 @@ impl<A: Aggregate> Repository<A> {
         drop(turns.map(|turn| turn.lock()));
         let mut turn = None;
         for _ in 0..attempts {
-            let folded = self.load(stream)?;
-            check(stream, folded.version, mode)?;
+            let mut folded = self.load_for(stream, mode)?;
             let events = folded.state.handle(command).map_err(RepositoryError::Rejected)?;
-            if let Some(done) = self.commit(stream, folded, &events)? {
+            let Some(batch) = self.decided(stream, &mut folded, &events)? else {
+                return Ok(folded.into());
+            };
+            if let Some(done) = self.concluded(stream, folded, self.store.append(&batch))? {
                 return Ok(done);
             }
             turn = turn.or_else(|| turns.map(|turn| turn.lock()));
@@ -45,28 +46,56 @@ impl<A: Aggregate> Repository<A> {
         Err(RepositoryError::Conflict { stream: stream.to_string(), attempts })
     }
 
-    /// Appends what a command led to; `None` if somebody else was faster.
-    fn commit(
+    /// What the first command with the context's key came to, if there was one.
+    pub(super) fn done_before(&self, stream: &StreamName) -> Maybe<A, Versioned<A>> {
+        let Some(key) = self.context.key() else { return Ok(None) };
+        let Some(first) = self.store.outcome(key)? else { return Ok(None) };
+        self.first_outcome(stream, key, &first).map(Some)
+    }
+
+    /// The newest state, if the command is meant for that.
+    pub(super) fn load_for(
         &self,
         stream: &StreamName,
-        mut folded: Folded<A>,
+        mode: Mode,
+    ) -> Result<Folded<A>, RepositoryError<A::Error>> {
+        let folded = self.load(stream)?;
+        check(stream, folded.version, mode)?;
+        Ok(folded)
+    }
+
+    /// The batch of what a command led to, which the state is then; `None` if that is nothing.
+    pub(super) fn decided(
+        &self,
+        stream: &StreamName,
+        folded: &mut Folded<A>,
         events: &[A::Event],
-    ) -> Result<Option<Versioned<A>>, RepositoryError<A::Error>> {
+    ) -> Maybe<A, Batch> {
         let key = self.context.key();
         if events.is_empty() && key.is_none() {
-            return Ok(Some(folded.into()));
+            return Ok(None);
         }
         let mut batch = Batch::new();
         if let Some(key) = key {
             batch.once(key);
         }
-        self.add(&mut batch, stream, &mut folded, events)?;
-        let committed = match self.store.append(&batch) {
+        self.add(&mut batch, stream, folded, events)?;
+        Ok(Some(batch))
+    }
+
+    /// What came of its append; `None` if somebody else was faster.
+    pub(super) fn concluded(
+        &self,
+        stream: &StreamName,
+        mut folded: Folded<A>,
+        appended: crate::Result<Committed>,
+    ) -> Maybe<A, Versioned<A>> {
+        let committed = match appended {
             Ok(committed) => committed,
             Err(error) if error.is_conflict() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if let Some(key) = key
+        if let Some(key) = self.context.key()
             && committed.is_deduplicated()
         {
             // Somebody else used the key since it was looked up.

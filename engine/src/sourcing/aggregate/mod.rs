@@ -2,6 +2,7 @@
 //!
 //! * [`repository`]: finds aggregates and carries out commands
 //! * [`command`]: one command, from the look-up of its key to the append
+//! * [`awaiting`]: the same where the decision awaits others
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
@@ -9,6 +10,8 @@
 //! * [`context`]: what commands are carried out on behalf of
 //! * [`error`]: what can go wrong
 
+#[cfg(feature = "async")]
+mod awaiting;
 mod cache;
 mod command;
 mod context;
@@ -22,6 +25,8 @@ mod snapshotter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "async")]
+pub use self::awaiting::{AsyncHandler, AsyncRepository};
 pub use self::context::Context;
 pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};

@@ -311,7 +311,11 @@ impl<T: Clone> Book<T> {
             replaying: false,
             loaded: false,
         };
-        if !queue.replay {
+        if queue.replay {
+            // Whoever drops it in a later life may not have seen yet what lies before it: that is
+            // noted as long as it is known here.
+            self.marks.settled_to = self.marks.settled_to.max(item.position);
+        } else {
             // Those behind it wait with it.
             queue.items.iter().for_each(|item| self.marks.settled(item.position));
         }
@@ -344,7 +348,6 @@ impl<T: Clone> Book<T> {
         parked.position += 1;
         parked.version += 1;
         parked.replaying = true;
-        self.marks.settled_to = self.marks.settled_to.max(position);
         self.skipped(stream, position, reason, at);
         Some(position)
     }
@@ -392,6 +395,10 @@ impl<T: Clone> Book<T> {
             self.marks.parked.remove(stream);
         }
         for (position, version, event) in events {
+            // One that an earlier life had seen, and this one has not yet: it would come a second
+            // time, and hold back the checkpoint until then.
+            self.before.1.remove(&position);
+            self.marks.unsettled.remove(&position);
             self.push(stream, position, version, event, true);
         }
     }
