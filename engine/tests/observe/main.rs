@@ -104,6 +104,9 @@ fn appends(heard: &recorder::Memory, seen: &subscriber::Memory) {
     let activity = log.stats().unwrap().activity.unwrap();
     assert_eq!((activity.events, activity.batches, activity.groups, activity.syncs), (9, 5, 3, 3));
     assert_eq!((activity.bytes as f64, activity.rolls), (bytes, 0));
+    log.append_with(&batch("w", Expected::Any, 1), Durability::Written).unwrap();
+    let after = log.stats().unwrap().activity.unwrap();
+    assert_eq!((after.groups, after.syncs), (4, 3));
     assert!(log.append(&batch("a", Expected::NoStream, 1)).unwrap_err().is_conflict());
     let mut once = batch("a", Expected::Any, 1);
     once.once("message-7");
@@ -171,6 +174,13 @@ fn event_sourcing(heard: &recorder::Memory, seen: &subscriber::Memory) {
     assert_eq!(seen.kind("annals.snapshots").last, "category=\"account\" ");
     accounts.find(7).unwrap();
     assert_eq!(replayed().last(), Some(&0.0));
+    // Of what is in memory only what others appended is folded.
+    let cached = Repository::<Account>::new(log.clone()).cache(4);
+    cached.find(7).unwrap();
+    accounts.update(7, Command::PayIn(1)).unwrap();
+    accounts.update(7, Command::PayIn(1)).unwrap();
+    cached.find(7).unwrap();
+    assert_eq!(replayed().last(), Some(&2.0));
 
     let subscriptions = Subscriptions::new(log.clone());
     let options = SubscriptionOptions::new();
@@ -179,8 +189,8 @@ fn event_sourcing(heard: &recorder::Memory, seen: &subscriber::Memory) {
     all.save().unwrap();
     let lag = format!("{} subscription=mails", observe::SUBSCRIPTION_LAG_EVENTS);
     assert_eq!(heard.told(&lag).level, 0.0);
-    assert_eq!(seen.kind("annals.deliver").count, 5);
-    let last = "subscription=\"mails\" stream=\"account-7\" position=5 ";
+    assert_eq!(seen.kind("annals.deliver").count, 7);
+    let last = "subscription=\"mails\" stream=\"account-7\" position=7 ";
     assert_eq!(seen.kind("annals.deliver").last, last);
     let waits = all.consumer();
     log.append(&batch("b", Expected::Any, 3)).unwrap();
@@ -190,8 +200,8 @@ fn event_sourcing(heard: &recorder::Memory, seen: &subscriber::Memory) {
     assert_eq!(heard.told(&lag).level, 2.0);
 
     let mut nothing = Processing::open(&subscriptions, "nothing", &options, Nothing).unwrap();
-    assert_eq!(nothing.catch_up().unwrap(), 8);
-    assert_eq!(seen.kind("annals.step").last, "processor=\"nothing\" events=8 ");
+    assert_eq!(nothing.catch_up().unwrap(), 10);
+    assert_eq!(seen.kind("annals.step").last, "processor=\"nothing\" events=10 ");
 }
 
 fn failures(heard: &recorder::Memory, seen: &subscriber::Memory) {

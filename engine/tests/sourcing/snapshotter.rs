@@ -105,7 +105,15 @@ fn a_round_asks_for_no_more_than_was_touched() {
     let every = Repository::<Account>::new(log.clone()).snapshots(SnapshotPolicy::Every(5));
     pay(&every, 9, 5);
     let status = two_rounds(&snapshotter);
-    assert_eq!((status.asked, status.snapshots), (62, 2));
+    assert_eq!((status.asked, status.snapshots, status.folded), (62, 2, 2));
+    // All of what came is looked at in one round, however much it is.
+    let mut many = Batch::new();
+    let paid = NewEvent::new("paid-in").json(r#"{"cents":1}"#);
+    many.write("account-99", Expected::Any, vec![paid; 5000]);
+    log.append(&many).unwrap();
+    pay(&accounts, 10, 5);
+    assert_eq!(two_rounds(&snapshotter).snapshots, 4);
+    assert_eq!((newest(&log, 99), newest(&log, 10)), (5000, 10));
     assert_eq!((newest(&log, 7), newest(&log, 8), newest(&log, 9)), (10, 10, 10));
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Round {
     pub(super) made: u64,
     /// Streams whose newest snapshot was asked for.
     pub(super) asked: u64,
+    /// Streams that were folded.
+    pub(super) folded: u64,
     /// What failed, with where.
     pub(super) failures: Vec<String>,
 }
@@ -124,6 +126,7 @@ impl<A: Aggregate> Due<A> {
             if !repository.is_due(policy, at.version.saturating_sub(snapshot)) {
                 return Ok((snapshot, false));
             }
+            round.folded += 1;
             repository.write_down_if_due(stream, policy)
         }));
         let failed = match written {

@@ -85,6 +85,8 @@ pub struct SnapshotterStatus {
     pub snapshots: u64,
     /// Aggregates that had enough events to be asked for their newest snapshot.
     pub asked: u64,
+    /// Aggregates that were folded: those of which a snapshot was due.
+    pub folded: u64,
     /// What failed, all rounds together.
     pub failures: u64,
     /// What failed last, with the stream.
@@ -186,6 +188,7 @@ impl Shared {
             status.rounds += 1;
             status.snapshots += round.made;
             status.asked += round.asked;
+            status.folded += round.folded;
             status.failures += u64::try_from(round.failures.len()).unwrap_or(u64::MAX);
             status.last_error = round.failures.into_iter().last().or(status.last_error.take());
             // A time too far off to be a number is never.
