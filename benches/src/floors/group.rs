@@ -4,7 +4,8 @@
 //! write and one sync for all that joined, while the next group fills. Then it
 //! hands the lead to the first of the next group before it wakes its own
 //! followers, who sleep on one futex. No positions, no index, no checks: what is
-//! left is what the scheduler and the disk take.
+//! left is what the scheduler and the disk take. The floor that keeps what annals keeps adds
+//! that to the copying, under the same lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,9 @@ struct Group {
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct Open<K> {
+    /// What is kept in memory of all records.
+    kept: K,
     buffer: Vec<u8>,
     /// The buffer of the group before, for the next one.
     spare: Vec<u8>,
@@ -36,28 +39,47 @@ struct Open {
     leading: bool,
 }
 
-/// A file that many threads append to.
+/// A file that many threads append to, and what is kept of it in memory.
 #[derive(Debug)]
-pub struct GroupCommit {
-    open: Mutex<Open>,
+pub struct GroupCommit<K = ()> {
+    open: Mutex<Open<K>>,
     /// Used by the leader alone.
     device: Mutex<Device>,
 }
 
-impl GroupCommit {
+impl<K: Default> GroupCommit<K> {
     /// Appends to a prepared file.
     pub fn new(device: Device) -> Self {
         Self { open: Mutex::default(), device: Mutex::new(device) }
     }
+}
 
+impl GroupCommit {
     /// Appends a record and returns when it is durable.
     ///
     /// # Errors
     /// If the write or the sync of its group fails.
     pub fn append(&self, record: &[u8]) -> Result<()> {
+        self.append_with(|(), buffer| {
+            buffer.extend_from_slice(record);
+            Ok(())
+        })
+    }
+}
+
+impl<K> GroupCommit<K> {
+    /// Appends what `place` puts into the buffer, and returns when it is durable.
+    ///
+    /// # Errors
+    /// Those of `place`; if the write or the sync of its group fails.
+    pub fn append_with(
+        &self,
+        place: impl FnOnce(&mut K, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
         let mut open = hold(&self.open);
-        open.buffer.extend_from_slice(record);
-        open.records += 1;
+        let Open { kept, buffer, records, .. } = &mut *open;
+        place(kept, buffer)?;
+        *records += 1;
         if !open.leading {
             open.leading = true;
             return self.lead(open);
@@ -76,7 +98,12 @@ impl GroupCommit {
         Ok(())
     }
 
-    fn lead(&self, mut open: MutexGuard<'_, Open>) -> Result<()> {
+    /// What is kept.
+    pub fn with_kept<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
+        look(&mut hold(&self.open).kept)
+    }
+
+    fn lead(&self, mut open: MutexGuard<'_, Open<K>>) -> Result<()> {
         let spare = std::mem::take(&mut open.spare);
         let mut bytes = std::mem::replace(&mut open.buffer, spare);
         let followers = open.records > 1;

@@ -1,5 +1,7 @@
 //! Durable appends: alone, in batches, by many threads, by tickets.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use annals::{Durability, Log};
 
 use super::early::Early;
@@ -7,11 +9,12 @@ use super::full::Filler;
 use super::{DEVICE_BYTES, Setting, Sides, TICKETS, Use};
 use crate::Result;
 use crate::floors::device::Device;
-use crate::floors::full::append::Flush;
+use crate::floors::full::Batch;
+use crate::floors::full::append::{Flush, Kept};
 use crate::floors::group::GroupCommit;
 use crate::measure::{Until, Work, crowd_until, one};
 use crate::subject::{self, Appender};
-use crate::workload::{FLOOR_RECORD_BYTES, Workload};
+use crate::workload::{EVENT_TYPE, FLOOR_RECORD_BYTES, Workload};
 
 /// What the floor of w2t writes at a time.
 const FLOOR_WRITE_BYTES: usize = 256 << 10;
@@ -44,14 +47,26 @@ pub(super) fn alone(setting: Setting<'_>, batch: usize, each: &mut Use<'_>) -> R
 /// Many threads, one event a call, each waits for its own.
 pub(super) fn crowd(setting: Setting<'_>, threads: u64, each: &mut Use<'_>) -> Result<()> {
     let commit = GroupCommit::new(Device::prepare(&setting.floor(), DEVICE_BYTES)?);
+    let full = GroupCommit::new(Device::prepare(&setting.full(), DEVICE_BYTES)?);
+    let turns = AtomicU64::new(0);
     let log = Log::open(setting.log())?;
     let workload = setting.workload;
-    each(&mut Sides::new(
-        1,
-        Until::Time(setting.size.turn),
-        |until| crowd_until(threads, until, &|thread| floor_work(&commit, workload, thread)),
-        |until| crowd_until(threads, until, &|thread| annals_work(&log, workload, thread)),
-    ))?;
+    let full_turn = |until| {
+        full.with_kept(Kept::forget);
+        // Ids of a turn of its own.
+        let turn = turns.fetch_add(1, Ordering::Relaxed);
+        let work = |thread| full_work(&full, workload, thread, turn << 32 | thread);
+        crowd_until(threads, until, &work)
+    };
+    each(
+        &mut Sides::new(
+            1,
+            Until::Time(setting.size.turn),
+            |until| crowd_until(threads, until, &|thread| floor_work(&commit, workload, thread)),
+            |until| crowd_until(threads, until, &|thread| annals_work(&log, workload, thread)),
+        )
+        .with_full(full_turn),
+    )?;
     log.close()?;
     Ok(())
 }
@@ -92,6 +107,26 @@ pub(super) fn tickets(setting: Setting<'_>, each: &mut Use<'_>) -> Result<()> {
 pub fn floor_work<'a>(commit: &'a GroupCommit, workload: &'a Workload, thread: u64) -> Work<'a> {
     let mut events = workload.events(thread);
     Box::new(move || commit.append(events.bytes(FLOOR_RECORD_BYTES)))
+}
+
+/// What a thread of the floor does that keeps what annals keeps, call by call; its ids are of
+/// this maker.
+fn full_work<'a>(
+    commit: &'a GroupCommit<Kept>,
+    workload: &'a Workload,
+    thread: u64,
+    maker: u64,
+) -> Work<'a> {
+    let mut events = workload.events(thread);
+    let mut batch = Batch::new(u128::from(maker) << 64);
+    Box::new(move || {
+        let stream = events.stream();
+        batch.clear();
+        batch.add(stream, EVENT_TYPE, events.data())?;
+        commit.append_with(|kept, buffer| {
+            kept.place(buffer, stream, EVENT_TYPE, &batch, None).map(drop)
+        })
+    })
 }
 
 /// What a thread of annals does, call by call.

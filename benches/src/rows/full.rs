@@ -67,7 +67,8 @@ impl<'w> Filler<'w> {
         }
     }
 
-    fn append(&mut self, events: usize) -> Result<()> {
+    /// Appends events of the next stream.
+    pub(super) fn append(&mut self, events: usize) -> Result<()> {
         let stream = self.events.stream();
         self.append_to(stream, events, None)
     }

@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use annals::{Log, Options};
 
+use super::full::Filler;
 use super::{DEVICE_BYTES, Setting, Sides, Use};
 use crate::Result;
 use crate::child::{Child, waiting_name};
 use crate::floors::baton::{Waiting, Where, Words};
 use crate::floors::device::Device;
+use crate::floors::full::append::Flush;
 use crate::floors::heads::Heads;
 use crate::floors::map::SharedWords;
 use crate::histogram::Histogram;
@@ -33,13 +35,26 @@ pub(super) fn receipt(setting: Setting<'_>, how: How, each: &mut Use<'_>) -> Res
         words: SharedWords::map(&setting.directory.join("words"))?,
         path: setting.directory.join("words"),
     };
+    let path = setting.directory.join("full-words");
+    let flush = match how.level {
+        Level::Durable => Flush::DURABLE,
+        Level::Written => Flush::WRITTEN,
+    };
+    let mut full = Floor {
+        store: Store::Full(Box::new(Filler::new(setting, setting.workload, flush)?)),
+        words: SharedWords::map(&path)?,
+        path,
+    };
     let log = Options::new().durability(how.level.durability()).open(setting.log())?;
-    each(&mut Sides::new(
-        1,
-        Until::Time(setting.size.turn),
-        |until| floor.turn(setting, how, calls_of(until, how.level)),
-        |until| annals(setting, &log, how, calls_of(until, how.level)),
-    ))?;
+    each(
+        &mut Sides::new(
+            1,
+            Until::Time(setting.size.turn),
+            |until| floor.turn(setting, how, calls_of(until, how.level)),
+            |until| annals(setting, &log, how, calls_of(until, how.level)),
+        )
+        .with_full(|until| full.turn(setting, how, calls_of(until, how.level))),
+    )?;
     log.close()?;
     Ok(())
 }
@@ -89,19 +104,21 @@ fn annals(setting: Setting<'_>, log: &Log, how: How, calls: u64) -> Result<Turn>
     turn_of(&receipt::numbers(&took), start)
 }
 
-struct Floor {
-    store: Store,
+struct Floor<'w> {
+    store: Store<'w>,
     words: SharedWords,
     path: std::path::PathBuf,
 }
 
 /// Where the floor's bytes go.
-enum Store {
+enum Store<'w> {
     Device(Device),
     Mapping(Box<Heads>),
+    /// With all that annals keeps.
+    Full(Box<Filler<'w>>),
 }
 
-impl Store {
+impl Store<'_> {
     fn prepare(path: &Path, level: Level) -> Result<Self> {
         Ok(match level {
             Level::Durable => Self::Device(Device::prepare(path, DEVICE_BYTES)?),
@@ -113,11 +130,12 @@ impl Store {
         match self {
             Self::Device(device) => device.append(record),
             Self::Mapping(mapping) => mapping.put(record),
+            Self::Full(filler) => filler.append(1),
         }
     }
 }
 
-impl Floor {
+impl Floor<'_> {
     fn turn(&mut self, setting: Setting<'_>, how: How, calls: u64) -> Result<Turn> {
         let start = Instant::now();
         if how.place == Where::Elsewhere {
@@ -146,7 +164,7 @@ impl Floor {
     }
 }
 
-impl Store {
+impl Store<'_> {
     fn send(&mut self, words: &Words, workload: &Workload, how: How, calls: u64) -> Result<()> {
         let mut events = workload.events(0);
         receipt::paced(calls, how.level.per_second(), |stamp| {

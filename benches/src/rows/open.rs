@@ -6,26 +6,31 @@ use std::time::{Duration, Instant};
 
 use annals::{Durability, Log, Options};
 
-use super::{BATCH_EVENTS, Setting, Sides, Use};
+use super::{BATCH_EVENTS, DEVICE_BYTES, Setting, Sides, Use};
 use crate::Result;
 use crate::child::Child;
+use crate::floors::full::{self, append::Kept};
 use crate::floors::{offsets::Offsets, walk};
 use crate::histogram::Histogram;
 use crate::measure::{Turn, Until};
 use crate::subject::Appender;
 use crate::workload::FLOOR_RECORD_BYTES;
 
+/// What an event takes in a segment, in batches of a hundred.
+const EVENT_BYTES: u64 = 344;
+
 /// Openings in a turn of the table.
 const OPENINGS: u64 = 3;
 
 /// The floor scans everything, with checksums, and makes an index of it: what a log has to do
-/// that kept nothing.
+/// that kept nothing. The full floor, after a kill, does it with one segment's worth of events
+/// of its own layout, into all tables that annals has.
 pub(super) fn open(setting: Setting<'_>, killed: bool, each: &mut Use<'_>) -> Result<()> {
     let events = setting.size.open_bytes / u64::try_from(FLOOR_RECORD_BYTES)?;
     walk::write(&setting.floor(), setting.workload, events)?;
     write(setting, events)?;
     let (floor, log) = (setting.floor(), setting.log());
-    each(&mut Sides::new(
+    let mut sides = Sides::new(
         1,
         Until::Calls(OPENINGS),
         |until| {
@@ -40,7 +45,24 @@ pub(super) fn open(setting: Setting<'_>, killed: bool, each: &mut Use<'_>) -> Re
             })
         },
         |until| again(until, || if killed { after_kill(setting, &log) } else { closed(&log) }),
-    ))
+    );
+    if killed {
+        let tail = setting.full();
+        let events = events.min(DEVICE_BYTES / EVENT_BYTES);
+        full::read::write(&tail, setting.workload, events)?;
+        sides = sides.with_full(move |until| {
+            again(until, || {
+                let start = Instant::now();
+                let kept = Kept::of(&tail)?;
+                let took = start.elapsed();
+                if kept.position() != events {
+                    return Err("the full floor did not find everything".into());
+                }
+                Ok(Opened { took, sync: None })
+            })
+        });
+    }
+    each(&mut sides)
 }
 
 struct Opened {

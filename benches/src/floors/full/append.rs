@@ -3,13 +3,15 @@
 //! that is written, and synced, as late as what is promised lets it be.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use super::Batch;
+use super::{Batch, read};
 use crate::Result;
 use crate::floors::device::Device;
+use crate::floors::map;
 
 type Table<K, V> = HashMap<K, V, RandomState>;
 
@@ -42,8 +44,14 @@ struct State {
     device: Device,
     flush: Flush,
     buffer: Vec<u8>,
-    /// Bytes that were handed to the device before the buffer's first.
-    written: u64,
+    kept: Kept,
+}
+
+/// What is kept in memory of all records.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Bytes that were placed.
+    end: u64,
     /// The last event's.
     position: u64,
     tables: Tables,
@@ -67,25 +75,23 @@ struct Stream {
 impl Full {
     /// Appends to a prepared file.
     pub fn new(device: Device, flush: Flush) -> Self {
-        let (buffer, tables) = (Vec::with_capacity(flush.bytes), Tables::default());
-        Self(Mutex::new(State { device, flush, buffer, written: 0, position: 0, tables }))
+        let (buffer, kept) = (Vec::with_capacity(flush.bytes), Kept::default());
+        Self(Mutex::new(State { device, flush, buffer, kept }))
     }
 
     /// The version of a stream's last event; 0 if there is none.
     pub fn version(&self, stream: &str) -> u64 {
-        self.hold().tables.streams.get(stream).map_or(0, |stream| stream.version)
+        self.hold().kept.tables.streams.get(stream).map_or(0, |stream| stream.version)
     }
 
     /// The position of the last event; 0 if there is none.
     pub fn position(&self) -> u64 {
-        self.hold().position
+        self.hold().kept.position
     }
 
     /// Forgets everything, so that the tables of a long run stay within memory.
     pub fn forget(&self) {
-        let mut state = self.hold();
-        state.position = 0;
-        state.tables = Tables::default();
+        self.hold().kept.forget();
     }
 
     /// Appends records of one stream and one type, and returns when they are as safe as the
@@ -102,29 +108,10 @@ impl Full {
         expected: Option<u64>,
     ) -> Result<bool> {
         let mut state = self.hold();
-        let at = state.written + u64::try_from(state.buffer.len())?;
-        let events = u64::try_from(batch.records.len())?;
-        let State { buffer, position, tables, .. } = &mut *state;
-        let version = with(&mut tables.streams, stream, |own| {
-            let version = own.version;
-            if expected.is_some_and(|expected| expected != version) {
-                return None;
-            }
-            own.version += events;
-            own.offsets.extend(batch.offsets(at));
-            Some(version)
-        });
-        let Some(version) = version else { return Ok(false) };
-        for (record, offset) in batch.records.iter().zip(batch.offsets(at)) {
-            if tables.ids.insert(record.id, offset).is_some() {
-                return Err("an id is there already".into());
-            }
+        let State { buffer, kept, .. } = &mut *state;
+        if !kept.place(buffer, stream, event_type, batch, expected)? {
+            return Ok(false);
         }
-        let category = stream.split_once('-').map_or(stream, |(category, _)| category);
-        with(&mut tables.types, event_type, |own| own.extend(batch.offsets(at)));
-        with(&mut tables.categories, category, |own| own.extend(batch.offsets(at)));
-        batch.place(buffer, *position + 1, |number| version + 1 + number)?;
-        *position += events;
         if state.buffer.len() >= state.flush.bytes {
             state.write()?;
         }
@@ -137,6 +124,94 @@ impl Full {
     }
 }
 
+impl Kept {
+    /// Gives records of one stream and one type their numbers, notes them in every table, and
+    /// copies them with their heads. Returns whether the stream was at the expected version, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// If an id is there already.
+    pub fn place(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        stream: &str,
+        event_type: &str,
+        batch: &Batch,
+        expected: Option<u64>,
+    ) -> Result<bool> {
+        let at = self.end;
+        let events = u64::try_from(batch.records.len())?;
+        let tables = &mut self.tables;
+        let version = with(&mut tables.streams, stream, |own| {
+            let version = own.version;
+            if expected.is_some_and(|expected| expected != version) {
+                return None;
+            }
+            own.version += events;
+            own.offsets.extend(batch.offsets(at));
+            Some(version)
+        });
+        let Some(version) = version else { return Ok(false) };
+        for (record, offset) in batch.records.iter().zip(batch.offsets(at)) {
+            tables.identify(record.id, offset)?;
+        }
+        with(&mut tables.types, event_type, |own| own.extend(batch.offsets(at)));
+        with(&mut tables.categories, category(stream), |own| own.extend(batch.offsets(at)));
+        batch.place(buffer, self.position + 1, |number| version + 1 + number)?;
+        self.position += events;
+        self.end += u64::try_from(batch.len())?;
+        Ok(true)
+    }
+
+    /// What a walk over a whole file notes, as after a kill.
+    ///
+    /// # Errors
+    /// If anything in the file is not as it should be, or an id is there twice.
+    pub fn of(path: &Path) -> Result<Self> {
+        let mapping = map::map(path)?;
+        let mut tables = Tables::default();
+        let position = read::each(&mapping, |at, event| {
+            let at = u64::try_from(at)?;
+            let in_order = with(&mut tables.streams, event.stream, |own| {
+                own.version += 1;
+                own.offsets.push(at);
+                own.version == event.version
+            });
+            if !in_order {
+                return Err("a version is missing".into());
+            }
+            tables.identify(event.id, at)?;
+            with(&mut tables.types, event.event_type, |own| own.push(at));
+            with(&mut tables.categories, category(event.stream), |own| own.push(at));
+            Ok(())
+        })?;
+        Ok(Self { end: u64::try_from(mapping.len())?, position, tables })
+    }
+
+    /// The position of the last event; 0 if there is none.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Forgets all but how many bytes there are.
+    pub fn forget(&mut self) {
+        *self = Self { end: self.end, ..Self::default() };
+    }
+}
+
+impl Tables {
+    fn identify(&mut self, id: u128, offset: u64) -> Result<()> {
+        match self.ids.insert(id, offset) {
+            Some(_) => Err("an id is there already".into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn category(stream: &str) -> &str {
+    stream.split_once('-').map_or(stream, |(category, _)| category)
+}
+
 impl State {
     fn write(&mut self) -> Result<()> {
         if self.flush.sync {
@@ -144,7 +219,6 @@ impl State {
         } else {
             self.device.write(&self.buffer)?;
         }
-        self.written += u64::try_from(self.buffer.len())?;
         self.buffer.clear();
         Ok(())
     }
@@ -164,7 +238,6 @@ fn with<V: Default, T>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
     use super::*;
 
     const TYPE: &str = "OrderPlaced";
@@ -198,8 +271,8 @@ mod tests {
         });
         let state = full.hold();
         let bytes = std::fs::read(directory.path().join("device")).unwrap();
-        let bytes = &bytes[..usize::try_from(state.written).unwrap()];
-        let tables = &state.tables;
+        let bytes = &bytes[..usize::try_from(state.kept.end).unwrap()];
+        let tables = &state.kept.tables;
         let mut streams: Table<&str, Vec<u64>> = Table::default();
         let mut all = Vec::new();
         let walked = read::each(bytes, |at, event| {
@@ -210,9 +283,19 @@ mod tests {
             assert_eq!((tables.ids[&event.id], event.event_type), (at, TYPE));
             Ok(())
         });
-        assert_eq!((walked.unwrap(), state.position, tables.ids.len()), (200, 200, 200));
+        assert_eq!((walked.unwrap(), state.kept.position, tables.ids.len()), (200, 200, 200));
         assert!(tables.streams.iter().all(|(name, own)| streams[&**name] == own.offsets));
         assert_eq!((&tables.types[TYPE], &tables.categories["order"]), (&all, &all));
+        // A walk after a kill notes the same.
+        let path = directory.path().join("walked");
+        std::fs::write(&path, bytes).unwrap();
+        let again = Kept::of(&path).unwrap();
+        assert_eq!((again.end, again.position), (state.kept.end, 200));
+        assert_eq!((&again.tables.ids, &again.tables.types), (&tables.ids, &tables.types));
+        assert_eq!(again.tables.categories, tables.categories);
+        let own =
+            |name: &str, of: &Tables| (of.streams[name].version, of.streams[name].offsets.clone());
+        assert!(tables.streams.keys().all(|name| own(name, tables) == own(name, &again.tables)));
     }
 
     #[test]
@@ -237,7 +320,7 @@ mod tests {
                 full.append("a", TYPE, &of(u128::from(call) << 8, "a", 100), None).unwrap();
             }
             let state = full.hold();
-            (state.written, state.buffer.len())
+            (state.kept.end - u64::try_from(state.buffer.len()).unwrap(), state.buffer.len())
         };
         let call = of(0, "a", 100).len();
         assert_eq!(written(Flush::BUFFERED, 20), (0, 20 * call));
