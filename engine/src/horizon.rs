@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::task::Context;
 
 use crate::error::Result;
+use crate::observe::Activity;
 use crate::place::Place;
 use crate::sync::Instant;
 use crate::visibility::Visibility;
@@ -68,6 +69,11 @@ pub(crate) trait Horizon: Send + Sync + Debug {
     /// writer has opened the log: a reader that goes on must look whether it is.
     fn life(&self) -> u64 {
         0
+    }
+
+    /// What this process has written, if it is the one that writes.
+    fn activity(&self) -> Option<Activity> {
+        None
     }
 
     /// Waits until there is something beyond `place` or the time is up. Returns whether

@@ -45,6 +45,7 @@
 //! | follow | [`Log::cursor`](Reader::cursor), [`Cursor`], [`Start`], [`Checkpoint`] |
 //! | read from another process | [`Reader`] |
 //! | know what a crash did | [`Log::recovery`], [`Recovery`], [`Options::strict`] |
+//! | watch a running log | [`Log::stats`](Reader::stats), [`observe`] (features `metrics`, `tracing`) |
 //! | check a log | [`verify`] |
 //! | mend what is damaged | [`plan_repair`], [`apply_repair`] |
 //! | source events: typed events, aggregates, snapshots | `sourcing` (feature `sourcing`) |
@@ -79,9 +80,10 @@
 //!   `sourcing`, commands of aggregates too.
 //! * `sim`: the simulated storage, `io::sim`.
 //! * `sourcing`: what event-sourced programs need around the log, `sourcing`; `postcard` adds
-//!   a codec of events to it.
+//!   a codec of events to it, `conformance` the checks that another engine under it must pass.
 //! * `sqlite`, `postgres`: projections into these databases; `sqlite` compiles SQLite in, which
 //!   needs a C compiler.
+//! * `metrics`, `tracing`: what the log tells of itself, see [`observe`].
 //! * `planted`: deliberate faults that prove the tests; inert without debug assertions.
 //!   Not for programs.
 
@@ -94,6 +96,7 @@
 pub mod guide;
 pub mod io;
 pub mod limits;
+pub mod observe;
 #[cfg(feature = "planted")]
 pub mod planted;
 #[cfg(feature = "sourcing")]

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::follower::Follower;
 use crate::horizon::Horizon;
 use crate::io::{LockError, OsStorage, Storage, StorageLock};
+use crate::observe::{self, Stopwatch, span};
 use crate::options::{Background, Options, Reading};
 use crate::planted::{self, Bug};
 use crate::read::Shared;
@@ -87,11 +88,17 @@ impl Log {
     /// [`Error::Io`] if no threads can be started.
     #[cfg(feature = "sim")]
     pub fn temporary() -> Result<Self> {
-        Options::new().open_on(Arc::new(crate::io::sim::SimStorage::new()))
+        let disk = crate::io::sim::SimStorage::new();
+        // Each log is one of its own: a checkpoint of another one is refused.
+        disk.set_seed(uuid::Uuid::new_v4().as_u64_pair().0);
+        Options::new().open_on(Arc::new(disk))
     }
 
     fn open_with(storage: Arc<dyn Storage>, options: &Options) -> Result<Self> {
         let place = storage.describe();
+        observe::describe();
+        let _span = span::open(&place);
+        let watch = Stopwatch::start();
         if !storage.exists().map_err(|error| Error::io("open", &place, error))? {
             if !options.create {
                 return Err(Error::NotFound { log: place });
@@ -128,6 +135,8 @@ impl Log {
         let segment = Arc::clone(&tail.segment);
         let mut recovery = analysis.recovery.clone();
         recovery.clean |= created;
+        let discarded = recovery.discarded.as_ref().map_or(0, |tail| tail.bytes);
+        span::recovered(recovery.clean, recovery.head, discarded);
         let log = analysis.log;
         let (view, table) = view_of(analysis);
         let catalog = Arc::new(Catalog::new(storage, log, mode, view, false));
@@ -139,6 +148,7 @@ impl Log {
         let reader = Reader { shared, recovery: Some(recovery.clone()) };
         let threads = if settings.threads { start_threads(&committer)? } else { Vec::new() };
         let threads = Mutex::new(threads);
+        observe::recovered(&watch, recovery.clean, discarded);
         let durability = options.durability;
         Ok(Self { committer, reader, recovery, durability, threads, _lock: lock })
     }

@@ -264,7 +264,8 @@ impl Reader {
     pub fn stats(&self) -> Result<Stats> {
         let survey = survey::survey(&*self.shared.catalog.storage)?;
         let streams = self.streams("")?.len();
-        Stats::of(&self.shared.catalog, self.head()?, streams, &survey)
+        let activity = self.shared.horizon.activity();
+        Stats::of(&self.shared.catalog, self.head()?, streams, &survey, activity)
     }
 
     /// Position of the last durable event; 0 in an empty log.

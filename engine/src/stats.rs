@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::catalog::survey::Survey;
 use crate::error::Result;
+use crate::observe::Activity;
 use crate::record::field::wide;
 
 /// Numbers about a log, made by [`Log::stats`](crate::Reader::stats).
@@ -50,6 +51,8 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Size of the other files of the log, in bytes.
     pub other_bytes: u64,
+    /// What this process has written since it opened the log; `None` if it only reads it.
+    pub activity: Option<Activity>,
 }
 
 impl Stats {
@@ -58,6 +61,7 @@ impl Stats {
         head: u64,
         streams: usize,
         survey: &Survey,
+        activity: Option<Activity>,
     ) -> Result<Self> {
         let records = |kind| -> Result<u64> {
             let mut count = 0;
@@ -80,6 +84,7 @@ impl Stats {
             index_runs: wide(survey.runs.len()),
             index_bytes: survey.runs.values().sum(),
             other_bytes: survey.other_bytes,
+            activity,
         })
     }
 }

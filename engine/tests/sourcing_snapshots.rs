@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #[path = "sourcing/account.rs"]
 mod account;
+#[path = "sourcing/snapshotter.rs"]
+mod snapshotter;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::horizon::Seat;
 use crate::horizon::{Bound, Horizon, Reach};
+use crate::observe::Activity;
 use crate::place::Place;
 use crate::sync::Instant;
 
@@ -36,6 +37,10 @@ impl Horizon for Committer {
     fn told(&self) -> Result<Place> {
         self.owner()?;
         Ok(self.watermark.told())
+    }
+
+    fn activity(&self) -> Option<Activity> {
+        Some(self.queue.lock().activity)
     }
 
     fn wait_beyond(&self, reach: Reach, place: Place, deadline: Option<Instant>) -> Result<bool> {

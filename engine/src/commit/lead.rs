@@ -9,6 +9,7 @@ use super::queue::State;
 use super::waiting::InFlight;
 use crate::catalog::entry::Facts;
 use crate::error::{Error, Result};
+use crate::observe::{self, GroupFacts, Stopwatch, span};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::segment as layout;
@@ -65,6 +66,7 @@ impl Committer {
         let usable = queue.writable();
         drop(queue);
         let before = tail.durable.place;
+        let position = tail.written.position;
         let witnessed = before == tail.witnessed;
         let outcome = usable.and_then(|()| self.write(&mut pending, &mut tail));
         if let Err(error) = &outcome
@@ -74,10 +76,21 @@ impl Committer {
         }
         let rolled = outcome.is_ok() && pending.opens.is_some();
         let moved = tail.durable.place > before;
+        let facts = GroupFacts {
+            events: tail.written.position.saturating_sub(position),
+            batches: u64::from(pending.batches()),
+            bytes: if pending.is_empty() { 0 } else { wide(pending.len()) },
+            synced: pending.sync,
+            rolled,
+        };
         drop(tail);
-        let next = self.hand_over(pending);
+        let done = outcome.is_ok().then_some(&facts);
+        let next = self.hand_over(pending, done);
         let told = if planted::active(Bug::LeadersErrorNotShared) { Ok(()) } else { outcome };
         group.settle(told.map_err(poisoned));
+        if let Some(facts) = done {
+            observe::group(facts);
+        }
         if rolled {
             self.after_roll();
         }
@@ -89,8 +102,11 @@ impl Committer {
 
     /// The next group's waiter leads from here on: first it is woken, then those who wait
     /// for the group that is done.
-    fn hand_over(&self, written: Pending) -> Next {
+    fn hand_over(&self, written: Pending, done: Option<&GroupFacts>) -> Next {
         let mut queue = self.queue.lock();
+        if let Some(facts) = done {
+            queue.activity.add(facts);
+        }
         queue.in_flight = None;
         let mut unwritten = Vec::new();
         if let State::Poisoned(error) = &queue.state {
@@ -150,6 +166,7 @@ impl Committer {
         };
         let last_crc = pending.stamp(self.settings.epoch, tail.written.last_crc, durable);
         let (bytes, at) = pending.write();
+        let _span = span::write(u64::from(pending.batches()), bytes.len());
         let segment = &pending.segment;
         if planted::active(Bug::PublishBeforeDurable) {
             self.watermark.publish(pending.end_place(), pending.position);
@@ -192,10 +209,13 @@ impl Committer {
         {
             return Ok(());
         }
+        let _span = span::sync(segment.number);
+        let watch = Stopwatch::start();
         let mut synced = segment.file().sync_data();
         if synced.is_err() && planted::active(Bug::SyncRetried) {
             synced = segment.file().sync_data();
         }
+        observe::synced(&watch);
         synced.map_err(|error| Error::io("sync", &segment.name, error))
     }
 
@@ -209,6 +229,7 @@ impl Committer {
         tail: &mut Tail,
         first_position: u64,
     ) -> Result<Facts> {
+        let _span = span::roll(pending.segment.number);
         if tail.durable.place < tail.written.place && !planted::active(Bug::NoSyncAtRoll) {
             self.sync_tail(tail)?;
         }
@@ -239,6 +260,7 @@ impl Committer {
     }
 
     fn after_roll(&self) {
+        self.segments.rolled();
         if self.settings.threads {
             self.send(Job::Index);
             self.send(Job::Spare);

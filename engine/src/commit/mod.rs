@@ -50,6 +50,7 @@ use crate::committed::Committed;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::names::NamedVersions;
+use crate::observe::{self, Segments, span};
 use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::key::Outcome;
@@ -107,6 +108,7 @@ pub(crate) struct Committer {
     indexing: Mutex<()>,
     worker: Mutex<Option<Sender<Job>>>,
     flusher: Flusher,
+    segments: Segments,
 }
 
 impl Committer {
@@ -117,6 +119,7 @@ impl Committer {
         resume: Resume,
     ) -> Self {
         let Resume { segment, table, next_position, last_time, last_mark, tail } = resume;
+        let segments = Segments::opened(segment.number);
         let queue = Queue::new(
             segment,
             table,
@@ -135,6 +138,7 @@ impl Committer {
             indexing: Mutex::new(()),
             worker: Mutex::new(None),
             flusher: Flusher::default(),
+            segments,
         }
     }
 
@@ -145,6 +149,7 @@ impl Committer {
 
     /// Commits a batch and waits until it is as safe as asked.
     pub(crate) fn append(&self, batch: &Batch, durability: Durability) -> Result<Committed> {
+        let _span = span::append(batch.len(), batch.bytes());
         let mut request = Request { durability, waits: true };
         if planted::active(Bug::WrittenBeforeWrite) && durability == Durability::Written {
             request.durability = Durability::Buffered;
@@ -229,7 +234,10 @@ impl Committer {
                     }
                     return Ok(Answer::Placed(placed, None));
                 }
-                Placement::Conflict(error) => return Ok(Answer::Refused { error, rests }),
+                Placement::Conflict(error) => {
+                    self.conflict(&error);
+                    return Ok(Answer::Refused { error, rests });
+                }
                 Placement::Nothing(next) => {
                     let committed =
                         answers::committed(batch, next, NamedVersions::new(), request.durability);
@@ -238,6 +246,7 @@ impl Committer {
                 Placement::KnownKey(hit) => {
                     self.settle_all(Durability::Written, true)?;
                     let committed = self.first_outcome(batch, &hit, request.durability)?;
+                    self.duplicate();
                     let rests = Some(self.queue.lock().rest_of(request));
                     return Ok(Answer::Known { committed, rests });
                 }
@@ -250,6 +259,9 @@ impl Committer {
                 Placement::Known(hits) => {
                     self.settle_all(Durability::Written, true)?;
                     let answer = self.known(batch, &hits, request.durability);
+                    if answer.is_ok() {
+                        self.duplicate();
+                    }
                     if let (Ok(first), Some(key)) = (&answer, batch.key()) {
                         return self.commit_key(key, first, request);
                     }
@@ -342,6 +354,20 @@ impl Committer {
         self.catalog.owner()
     }
 
+    /// Counted under the lock; whoever is told is told without it.
+    fn conflict(&self, error: &Error) {
+        if error.is_conflict() {
+            self.queue.lock().activity.conflicts += 1;
+            observe::conflict();
+        }
+    }
+
+    /// As [`conflict`](Self::conflict), for a batch that is in the log already.
+    fn duplicate(&self) {
+        self.queue.lock().activity.duplicates += 1;
+        observe::duplicate();
+    }
+
     /// Takes no more appends. Whoever waits for a group that was not written is told.
     fn poison(&self, error: &Error) {
         let error = match error {
@@ -354,11 +380,16 @@ impl Committer {
             return;
         }
         let mut queue = self.queue.lock();
-        if !matches!(queue.state, State::Poisoned(_)) {
-            queue.state = State::Poisoned(error);
+        let first = !matches!(queue.state, State::Poisoned(_));
+        if first {
+            queue.state = State::Poisoned(error.clone());
         }
-        // Whoever is woken may ask the queue.
+        // Whoever is woken, or told, may ask the queue.
         drop(queue);
+        if first {
+            span::poisoned(&error);
+            observe::poisoned();
+        }
         self.watermark.fail();
     }
 }

@@ -108,6 +108,11 @@ impl Pending {
         self.batches == 0
     }
 
+    /// How many batches share its write.
+    pub(super) const fn batches(&self) -> u32 {
+        self.batches
+    }
+
     /// How many bytes its write has by now.
     pub(super) const fn len(&self) -> usize {
         self.buffer.len()

@@ -22,6 +22,7 @@ use crate::committed::Committed;
 use crate::durability::Durability;
 use crate::error::{Damage, Error, Result};
 use crate::names::NamedVersions;
+use crate::observe::Activity;
 use crate::place::Place;
 use crate::planted::{self, Bug};
 use crate::record::event::LastType;
@@ -146,6 +147,7 @@ pub(super) struct Queue {
     /// How much space there was when more was last asked for.
     asked: u64,
     spare_asked: bool,
+    pub(super) activity: Activity,
 }
 
 impl Queue {
@@ -178,6 +180,7 @@ impl Queue {
             opens: None,
             asked: 0,
             spare_asked: false,
+            activity: Activity::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::Committer;
 use super::plan::{Job, WAITING_MAX, segment_limit};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::observe::{self, Stopwatch, span};
 use crate::planted::{self, Bug};
 use crate::record::field::wide;
 use crate::record::layout::{group, segment as layout};
@@ -191,7 +192,11 @@ impl Committer {
     pub(super) fn index_waiting(&self) {
         let _one_at_a_time = self.indexing.lock();
         while let Some(number) = self.catalog.oldest_waiting() {
-            if self.catalog.index_sealed(number).is_err() {
+            let _span = span::index(number);
+            let watch = Stopwatch::start();
+            let indexed = self.catalog.index_sealed(number);
+            observe::indexed(&watch);
+            if indexed.is_err() {
                 // The log itself is hurt there; reads will say so.
                 self.catalog.give_up_indexing();
                 return;

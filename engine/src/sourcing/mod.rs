@@ -6,7 +6,7 @@
 //! | to | see |
 //! |---|---|
 //! | state the events' names, change them later | [`event_types!`](crate::event_types), [`EventEnum`], [`Upcasters`], [`Codec`] |
-//! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`] |
+//! | decide and keep state | [`Aggregate`], [`Repository`], [`Context`], [`SnapshotPolicy`], [`Snapshotter`] |
 //! | decide with the help of others, which is awaited | `AsyncHandler`, `AsyncRepository` (feature `async`) |
 //! | test an aggregate | `Fixture` (feature `sim`) |
 //! | handle events as they come | [`Subscription`], [`Consumer`] |
@@ -15,6 +15,7 @@
 //! | lead something through several steps, with deadlines and undoing | [`Process`], [`ProcessManager`] |
 //! | follow from other processes | [`Follower`], [`CheckpointStore`] |
 //! | name a stream by category and id | [`StreamName`] |
+//! | stand on another engine | [`Store`], `conformance` (feature `conformance`) |
 //!
 //! # A bank account
 //!
@@ -133,6 +134,8 @@
 
 mod aggregate;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod events;
 #[cfg(feature = "sim")]
 mod fixture;
@@ -146,7 +149,8 @@ mod stream;
 mod subscription;
 
 pub use self::aggregate::{
-    Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Versioned,
+    Aggregate, AsOf, Context, Repository, RepositoryError, SnapshotPolicy, Snapshotter,
+    SnapshotterStatus, Versioned,
 };
 #[cfg(feature = "async")]
 pub use self::aggregate::{AsyncHandler, AsyncRepository};

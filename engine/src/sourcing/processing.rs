@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::step::{self, End, Folded, Result, STEP_BYTES, STEP_EVENTS, Step};
+use crate::observe::span;
 use crate::sourcing::{
     Consumer, Delivery, OnFailure, Store, SubscriptionError, SubscriptionOptions, Subscriptions,
 };
@@ -200,7 +201,10 @@ impl<P: Processor> Processing<P> {
         if deliveries.is_empty() {
             return Ok(None);
         }
-        let outcome = step::run(self, &mut deliveries);
+        let outcome = {
+            let _span = span::step(&self.name, deliveries.len());
+            step::run(self, &mut deliveries)
+        };
         if outcome.is_err() || self.states.len() > STATES {
             // Some may be ahead of the log.
             self.states.clear();

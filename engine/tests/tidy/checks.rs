@@ -29,7 +29,7 @@ const RANKS: [(usize, &[&str]); 9] = [
             "visibility",
         ],
     ),
-    (1, &["error", "io", "names", "record"]),
+    (1, &["error", "io", "names", "observe", "record"]),
     (2, &["committed", "event", "horizon", "options", "segment", "snapshot"]),
     (3, &["batch", "catalog", "control", "filter", "tail"]),
     (4, &["read", "watermark"]),
@@ -40,9 +40,10 @@ const RANKS: [(usize, &[&str]); 9] = [
 ];
 
 /// The module that stands on what every program can use, and what it may import besides
-/// what `lib.rs` re-exports: public modules, its own macro, locks that a model sees, and planted
-/// faults.
-const ON_TOP: (&str, [&str; 4]) = ("sourcing", ["event_types", "limits", "sync", "planted"]);
+/// what `lib.rs` re-exports: public modules, its own macro, what is told of a running log, locks
+/// that a model sees, and planted faults.
+const ON_TOP: (&str, [&str; 5]) =
+    ("sourcing", ["event_types", "limits", "observe", "sync", "planted"]);
 
 /// Words that stand in one place only: the word, where it is looked for, its homes.
 const HOMES: [(&str, &[&str], &[&str]); 5] = [

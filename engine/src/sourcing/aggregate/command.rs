@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::fold::Folded;
 use super::{Aggregate, AsOf, Repository, RepositoryError, Versioned};
+use crate::observe::span;
 use crate::sourcing::{EventEnum, StreamName};
 use crate::{Batch, Committed, Expected};
 
@@ -21,6 +22,7 @@ type Maybe<A, T> = Result<Option<T>, RepositoryError<<A as Aggregate>::Error>>;
 
 impl<A: Aggregate> Repository<A> {
     pub(super) fn run(&self, stream: &StreamName, command: &A::Command, mode: Mode) -> Done<A> {
+        let _span = span::command(stream);
         if let Some(done) = self.done_before(stream)? {
             return Ok(done);
         }

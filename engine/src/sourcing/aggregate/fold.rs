@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
 use super::{Aggregate, Repository, RepositoryError};
+use crate::observe;
 use crate::sourcing::events::decode_by;
 use crate::sourcing::{DecodeError, EventEnum};
 use crate::sync::{AtomicU64, Instant, Ordering};
@@ -134,7 +135,9 @@ impl<A: Aggregate> Repository<A> {
         // As a rule nobody else was there, which costs less to ask than to read.
         if self.store.version(stream)? > folded.version {
             let (from, mut failed) = (folded.version + 1, None);
+            let before = folded.version;
             self.store.read(stream, from, &mut |event| step(folded.add(&event), &mut failed))?;
+            observe::replayed(folded.version - before);
             failed.map_or(Ok(()), Err)?;
             self.shared.cache.put(stream, &folded);
         }
@@ -170,6 +173,7 @@ impl<A: Aggregate> Repository<A> {
         if too_late.take() == TOO_LATE {
             self.store.read(stream, 1, &mut each)?;
         }
+        observe::replayed(events);
         if let Some(since) = since {
             self.shared.replayed.add(events, since);
         }

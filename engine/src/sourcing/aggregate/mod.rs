@@ -7,6 +7,7 @@
 //! * [`fold`]: state from snapshots and events
 //! * [`cache`]: states that are kept in memory
 //! * [`snapshots`]: when the state is written down
+//! * [`snapshotter`]: a thread that does it, by what is [`due`]
 //! * [`context`]: what commands are carried out on behalf of
 //! * [`error`]: what can go wrong
 
@@ -15,10 +16,12 @@ mod awaiting;
 mod cache;
 mod command;
 mod context;
+mod due;
 mod error;
 mod fold;
 mod repository;
 mod snapshots;
+mod snapshotter;
 mod staged;
 
 use serde::Serialize;
@@ -31,6 +34,7 @@ pub use self::error::RepositoryError;
 pub use self::fold::{AsOf, Versioned};
 pub use self::repository::Repository;
 pub use self::snapshots::SnapshotPolicy;
+pub use self::snapshotter::{Snapshotter, SnapshotterStatus};
 pub(super) use self::staged::Staged;
 use super::EventEnum;
 

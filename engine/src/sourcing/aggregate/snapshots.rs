@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fold::{Folded, Replayed};
 use super::{Aggregate, Repository, RepositoryError};
+use crate::observe::{self, span};
 use crate::sourcing::{Codec, EventEnum};
 use crate::{Batch, NewSnapshot, limits};
 
@@ -72,6 +73,7 @@ impl<A: Aggregate> Repository<A> {
     /// # Errors
     /// Those of [`snapshot`](Self::snapshot).
     pub fn snapshot_due(&self, policy: SnapshotPolicy) -> Result<u64, RepositoryError<A::Error>> {
+        let _span = span::snapshots(A::CATEGORY);
         let mut made = 0;
         for category in [A::CATEGORY].iter().chain(A::FORMER_CATEGORIES) {
             let mut long = Vec::new();
@@ -85,11 +87,40 @@ impl<A: Aggregate> Repository<A> {
                 let folded = self.load(&stream)?;
                 if policy.is_due(folded.version - folded.snapshot, &self.shared.replayed) {
                     self.write_down(&stream, &folded)?;
+                    observe::snapshots(1);
                     made += 1;
                 }
             }
         }
         Ok(made)
+    }
+
+    /// Whether so many events are due to be folded no more, by a policy and by what folding
+    /// has cost here.
+    pub(super) fn is_due(&self, policy: SnapshotPolicy, events: u64) -> bool {
+        policy.is_due(events, &self.shared.replayed)
+    }
+
+    /// Folds a stream and writes its state down, if that is due. Returns the version of the
+    /// newest snapshot then, and whether that was written now; or why not.
+    pub(super) fn write_down_if_due(
+        &self,
+        stream: &str,
+        policy: SnapshotPolicy,
+    ) -> Result<(u64, bool), String> {
+        let told = |error: RepositoryError<A::Error>| match error {
+            RepositoryError::Store(error) => error.to_string(),
+            RepositoryError::Decode(error) => error.to_string(),
+            RepositoryError::Snapshot { cause, .. } => format!("it does not encode: {cause}"),
+            // What commands alone are told.
+            _ => "it cannot be folded".to_owned(),
+        };
+        let folded = self.load(stream).map_err(told)?;
+        if !self.is_due(policy, folded.version - folded.snapshot) {
+            return Ok((folded.snapshot, false));
+        }
+        self.write_down(stream, &folded).map_err(told)?;
+        Ok((folded.version, true))
     }
 
     fn write_down(

@@ -10,6 +10,7 @@ use super::deadlines::Book;
 use super::firing::Retries;
 use super::handling::{Events, Pending, States};
 use super::saved::{self, Kept, SCHEMA};
+use crate::observe::span;
 use crate::sourcing::clock::until;
 use crate::sourcing::step::{self, Result, STEP_EVENTS};
 use crate::sourcing::{
@@ -300,7 +301,10 @@ impl<P: Process> ProcessManager<P> {
         if deliveries.is_empty() {
             return Ok(None);
         }
-        let outcome = step::run(&mut Events(self), &mut deliveries);
+        let outcome = {
+            let _span = span::step(&self.name, deliveries.len());
+            step::run(&mut Events(self), &mut deliveries)
+        };
         if outcome.is_err() {
             self.forget();
         }

@@ -9,6 +9,7 @@ use super::book::Taken;
 use super::core::{Core, Result};
 use super::options::{Nack, OnFailure};
 use super::partition::partition_of;
+use crate::observe::span;
 use crate::{Batch, Committed, Durability, Event, OwnedEvent};
 
 /// Which streams a consumer takes.
@@ -165,7 +166,12 @@ impl Consumer {
         delivery: Delivery,
         handler: &mut impl FnMut(&Delivery) -> std::result::Result<(), E>,
     ) -> Result<bool> {
-        match handler(&delivery) {
+        let handled = {
+            let event = delivery.event();
+            let _span = span::deliver(&delivery.core.name, event.stream(), event.position());
+            handler(&delivery)
+        };
+        match handled {
             Ok(()) => delivery.ack().map(|()| true),
             Err(error) => {
                 let reason = error.to_string();

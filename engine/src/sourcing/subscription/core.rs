@@ -11,6 +11,7 @@ use super::error::SubscriptionError;
 use super::options::SubscriptionOptions;
 use super::saved::{Marks, Saved};
 use super::status::{self, SubscriptionStatus};
+use crate::observe;
 use crate::sourcing::{Clock, Store, SystemClock, Tail};
 use crate::sync::{Condvar, Instant, Mutex};
 use crate::{Batch, Durability, Error, OwnedEvent, Result as StoreResult, Start, Timestamp};
@@ -285,6 +286,10 @@ impl Core {
         match self.store.append_with(&batch, durability) {
             Ok(_) => {
                 state.unsaved = Unsaved::at(state.book.checkpoint());
+                if observe::METERED {
+                    let head = self.store.head().unwrap_or_default();
+                    observe::lag(&self.name, head.saturating_sub(state.book.checkpoint()));
+                }
                 Ok(())
             }
             Err(error) => {

@@ -1,5 +1,4 @@
 //! The trait that event sourcing stands on says of a log what the log says of itself.
-#![allow(clippy::unwrap_used)]
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
