@@ -49,7 +49,7 @@
 //! | `annals.index` | debug | `segment` | making the index of a sealed segment |
 //! | `annals.command` | debug | `stream` | a command of an aggregate, all attempts; none around one that is awaited |
 //! | `annals.deliver` | debug | `subscription`, `stream`, `position` | a call of a subscription's handler |
-//! | `annals.step` | debug | `processor`, `events` | an exactly-once step of a processor |
+//! | `annals.step` | debug | `processor`, `events` | an exactly-once step of a processor or of processes |
 //! | `annals.snapshots` | debug | `category` | a round of the snapshotter |
 //!
 //! Two events of level warn tell of what went wrong where nobody waits: `annals.recovered`, with
