@@ -34,6 +34,8 @@ mod planted;
 mod processes;
 #[path = "models/rolls.rs"]
 mod rolls;
+#[path = "models/subscriptions.rs"]
+mod subscriptions;
 #[path = "models/tails.rs"]
 mod tails;
 #[path = "models/tickets.rs"]
