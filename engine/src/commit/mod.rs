@@ -247,13 +247,13 @@ impl Committer {
                     self.settle_all(Durability::Written, true)?;
                     let committed = self.first_outcome(batch, &hit, request.durability)?;
                     self.duplicate();
-                    let rests = Some(self.queue.lock().rest_of(request));
+                    let rests = Some(self.rests(request)?);
                     return Ok(Answer::Known { committed, rests });
                 }
                 Placement::Partly(hit, id) => {
                     self.settle_all(Durability::Written, true)?;
                     let error = self.partly_known(&hit, id)?;
-                    let rests = Some(self.queue.lock().rest_of(request));
+                    let rests = Some(self.rests(request)?);
                     return Ok(Answer::Refused { error, rests });
                 }
                 Placement::Known(hits) => {
@@ -265,7 +265,7 @@ impl Committer {
                     if let (Ok(first), Some(key)) = (&answer, batch.key()) {
                         return self.commit_key(key, first, request);
                     }
-                    let rests = Some(self.queue.lock().rest_of(request));
+                    let rests = Some(self.rests(request)?);
                     return Ok(match answer {
                         Ok(committed) => Answer::Known { committed, rests },
                         Err(error) => Answer::Refused { error, rests },
@@ -293,6 +293,14 @@ impl Committer {
             Answer::Placed(placed, _) => Answer::Placed(placed, Some(first)),
             other => other,
         })
+    }
+
+    /// What an answer rests on that was found since the queue was last asked. What it tells of
+    /// may have failed meanwhile, and nothing would be left to wait for.
+    fn rests(&self, request: Request) -> Result<Rests> {
+        let mut queue = self.queue.lock();
+        queue.writable()?;
+        Ok(queue.rest_of(request))
     }
 
     /// Waits for a group, leading it if that falls to the caller.
