@@ -121,6 +121,31 @@ fn duplicates() {
     assert_eq!(left(&disk, Durability::Durable).len(), 2);
 }
 
+/// As `duplicates`, with a key or without, while a sync fails: who is told that the event is
+/// there has it after a power cut, and nobody is told of one that was lost.
+fn failing_duplicates() {
+    let disk = SimStorage::new();
+    let log = open(&disk, &options());
+    log.append(&one("before", Expected::NoStream)).unwrap();
+    fail_sync(&disk, 1);
+    let threads = [false, true].map(|keyed| {
+        let (log, disk) = (log.clone(), disk.clone());
+        spawn(move || {
+            let event = NewEvent::new("Happened").id(Uuid::from_u128(7));
+            let mut batch = annals::Batch::new();
+            batch.write("same", Expected::Any, [event]);
+            if keyed {
+                batch.once("key");
+            }
+            let committed = log.append(&batch).ok()?;
+            let level = Durability::Durable;
+            Some(Promise::new(committed.first_position(), "same", level, &disk))
+        })
+    });
+    joined(threads).iter().flatten().for_each(Promise::check);
+    assert!(close(log).is_err());
+}
+
 /// A sync fails under three threads. Who was told of success has it; from the first failure
 /// on nobody is told of success any more, and all are told the same.
 fn failing() {
@@ -167,6 +192,7 @@ pub(crate) const CROWD: Model = model("groups::crowd", crowd, 500);
 pub(crate) const LEVELS: Model = model("groups::levels", levels, 600);
 pub(crate) const CONFLICTS: Model = model("groups::conflicts", conflicts, 500);
 pub(crate) const DUPLICATES: Model = model("groups::duplicates", duplicates, 500);
+const FAILING_DUPLICATES: Model = model("groups::failing_duplicates", failing_duplicates, 3000);
 pub(crate) const FAILING: Model = model("groups::failing", failing, 1000);
 
 #[test]
@@ -192,6 +218,13 @@ fn a_conflict_is_told_when_what_it_rests_on_is_durable() {
 #[test]
 fn a_duplicate_is_told_when_what_it_rests_on_is_durable() {
     holds(&DUPLICATES);
+}
+
+/// The histories found it: the group could fail between the look-up of what is there and the
+/// question what the answer rests on, and then there was nothing to wait for.
+#[test]
+fn a_duplicate_fails_with_what_it_rests_on() {
+    holds(&FAILING_DUPLICATES);
 }
 
 #[test]
